@@ -24,8 +24,8 @@ def find_go() -> str | None:
 def build_go_program(folder: Path, package: str, output: str, ldflags: Sequence[str] = ()) -> Path:
     """Build `package` inside the module at `folder` and return the path of the program.
 
-    `package` is what `go build` takes: "." or an import path. `output` names the program in the cache. A program is
-    built once per content of the module's folder, flags and Go version; builds wait for one another.
+    `package` is what `go build` takes: "." or an import path. `output` names the program in the cache.
+    A program is built once per content of the module's folder, flags and Go version; builds wait for one another.
     Raises FileNotFoundError without Go and GoBuildError with what Go said.
     """
     go = find_go()
