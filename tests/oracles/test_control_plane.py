@@ -1,0 +1,161 @@
+"""The control plane fixture itself: it starts, it judges, and it leaves nothing behind."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import control_plane
+import pytest
+from control_plane import ControlPlane, ControlPlaneError, name_missing_requirement, wait_for
+
+pytestmark = pytest.mark.conformance
+
+DEPLOYMENT: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {
+                "containers": [
+                    {"name": "web", "image": "nginx", "ports": [{"containerPort": 80, "hostPort": 8080}]}
+                ]
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("verb", ["create", "apply"])
+def test_a_valid_deployment_is_accepted_and_not_kept(control_plane_134: ControlPlane, verb: str) -> None:
+    client = control_plane_134.client
+    response = getattr(client, verb)(DEPLOYMENT, dry_run=True)
+    assert response.status in (200, 201), response.message
+    assert response.warnings == ()
+    assert client.get("apps/v1", "Deployment", "web", "default").status == 404
+
+
+@pytest.mark.parametrize("verb", ["create", "apply"])
+def test_an_unknown_field_is_refused(control_plane_134: ControlPlane, verb: str) -> None:
+    wrong = copy.deepcopy(DEPLOYMENT)
+    wrong["spec"]["template"]["spec"]["hostports"] = []
+    response = getattr(control_plane_134.client, verb)(wrong, dry_run=True)
+    assert response.status >= 400
+    assert "hostports" in response.message
+
+
+def test_labels_of_pod_security_warn(control_plane_134: ControlPlane) -> None:
+    client = control_plane_134.client
+    name = "pod-security-warns"
+    labels = {"pod-security.kubernetes.io/warn": "baseline"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    assert client.create(namespace).status == 201
+    deployment = copy.deepcopy(DEPLOYMENT)
+    deployment["metadata"]["namespace"] = name
+    response = wait_for(lambda: _only_with_warnings(client.create(deployment, dry_run=True)))
+    assert response.status == 201
+    assert response.warnings == (
+        'would violate PodSecurity "baseline:latest": hostPort (container "web" uses hostPort 8080)',
+    )
+
+
+def _only_with_warnings(response: control_plane.Response) -> control_plane.Response | None:
+    return response if response.warnings else None
+
+
+def test_impersonation_is_judged_by_rbac(control_plane_134: ControlPlane) -> None:
+    nobody = control_plane_134.client.impersonate("nobody", ["system:authenticated"])
+    assert nobody.list("v1", "Pod", "default").status == 403
+    assert control_plane_134.client.list("v1", "Pod", "default").status == 200
+
+
+def test_the_old_server_knows_pod_security_policy(control_plane_124: ControlPlane) -> None:
+    response = control_plane_124.client.list("policy/v1beta1", "PodSecurityPolicy")
+    assert response.status == 200
+    assert any("deprecated in v1.21" in warning for warning in response.warnings)
+
+
+def test_the_scheduler_and_the_controllers_run() -> None:
+    _skip_without_requirements()
+    components = ("kube-apiserver", "kube-scheduler", "kube-controller-manager")
+    with ControlPlane("v1.34.4", components=components) as running:
+        client = running.client
+        # The controller manager makes every namespace's service account, which the pods then need.
+        wait_for(lambda: client.get("v1", "ServiceAccount", "default", "default").status == 200)
+        assert client.create(DEPLOYMENT).status == 201
+        pod = wait_for(lambda: client.list("v1", "Pod", "default").body["items"])[0]
+        name = pod["metadata"]["name"]
+        # Without a node the scheduler can only say so.
+        conditions = wait_for(
+            lambda: client.get("v1", "Pod", name, "default").body.get("status", {}).get("conditions")
+        )
+        assert [c["reason"] for c in conditions if c["type"] == "PodScheduled"] == ["Unschedulable"]
+
+
+def test_nothing_stays_after_the_block() -> None:
+    _skip_without_requirements()
+    with ControlPlane("v1.34.4") as running:
+        folder, processes = running.folder, running.processes
+        assert folder.is_dir()
+        assert all(_is_alive(process) for process in processes)
+    assert not folder.exists()
+    assert not any(_is_alive(process) for process in processes)
+
+
+def test_nothing_stays_after_a_failed_start() -> None:
+    _skip_without_requirements()
+    folders = _find_folders(os.getpid())
+    plane = ControlPlane("v1.34.4", server_arguments=("--no-such-option",))
+    with pytest.raises(ControlPlaneError, match="no-such-option"), plane:
+        pytest.fail("started with an option that does not exist")
+    assert plane.processes == ()
+    assert _find_folders(os.getpid()) == folders
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGKILL"])
+def test_nothing_stays_after_the_parent_is_ended(signal_name: str) -> None:
+    _skip_without_requirements()
+    program = (
+        "import os, signal; from control_plane import ControlPlane\n"
+        "with ControlPlane('v1.34.4') as running:\n"
+        "    print(running.folder, *running.processes, flush=True)\n"
+        f"    os.kill(os.getpid(), signal.{signal_name})\n"
+        "    signal.pause()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(control_plane.__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    folder, *processes = result.stdout.split()
+    wait_for(lambda: not any(_is_alive(int(process)) for process in processes))
+    control_plane._remove_abandoned_folders()
+    assert not Path(folder).exists()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _find_folders(owner: int) -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob(f"migrator-control-plane-{owner}-*"))
+
+
+def _skip_without_requirements() -> None:
+    missing = name_missing_requirement()
+    if missing is not None:
+        pytest.skip(missing)
