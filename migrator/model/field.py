@@ -8,9 +8,7 @@ from functools import lru_cache
 FieldPath = tuple[str | int, ...]
 
 _PLAIN_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
-_STEP = re.compile(
-    r"""\.?(?P<plain>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]"""
-)
+_STEP = re.compile(r"""\.?(?P<plain>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]""")
 
 
 @lru_cache(maxsize=65536)

@@ -1,0 +1,186 @@
+"""Writes the benchmark input: a team's rendered Deployments, a third of them with host ports.
+
+    python benchmarks/generate.py DIR [--deployments 5000]
+
+DIR gets `tree/` (files of 250 documents), `stream.yaml` (all in one stream), `list.yaml` (one `kind: List`) and
+`list.json` (the same as `kubectl get -o json` prints it). The same arguments give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+TEAMS = ("payments", "search", "media", "checkout", "identity", "reports", "mail", "maps")
+DOCUMENTS_PER_FILE = 250
+
+
+def write_deployment(number: int) -> str:
+    """Write one Deployment of about 3.6 kB as a chart would render it, comments included."""
+    team = TEAMS[number % len(TEAMS)]
+    name = f"{team}-worker-{number:05d}"
+    host_port = f"              hostPort: {10000 + number % 40000}\n" if number % 3 == 0 else ""
+    return f"""\
+# Rendered for {team}: change the values, not this file.
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+  namespace: {team}
+  labels:
+    app.kubernetes.io/name: {name}
+    app.kubernetes.io/part-of: {team}
+    app.kubernetes.io/version: "1.{number % 90}.0"
+  annotations:
+    deployment.example.com/owner: "{team}@example.com"
+    deployment.example.com/description: >-
+      Consumes the {team} queue and writes what it finds into the store;
+      see the runbook before it is scaled by hand.
+spec:
+  replicas: {1 + number % 5}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: {name}
+  strategy:
+    type: RollingUpdate
+    rollingUpdate:
+      maxSurge: 25%
+      maxUnavailable: 0
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: {name}
+        app.kubernetes.io/part-of: {team}
+      annotations:
+        prometheus.io/scrape: "true"
+        prometheus.io/port: "9102"
+    spec:
+      serviceAccountName: {team}
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 45
+      securityContext:
+        fsGroup: 2000
+        seccompProfile:
+          type: RuntimeDefault
+      initContainers:
+        - name: migrate
+          image: images.example.com/{team}/migrate:1.{number % 90}.0
+          args: ["--wait", "--timeout=120s"]
+          securityContext:
+            runAsNonRoot: true
+            allowPrivilegeEscalation: false
+            capabilities: {{drop: [ALL]}}
+      containers:
+        - name: worker
+          image: images.example.com/{team}/worker:1.{number % 90}.0
+          imagePullPolicy: IfNotPresent
+          args:
+            - --queue={team}
+            - --concurrency=8
+            - --listen=:8080
+          ports:
+            - name: http
+              containerPort: 8080
+{host_port}              protocol: TCP
+            - name: metrics
+              containerPort: 9102
+          env:
+            - name: POD_NAME
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.name
+            - name: LOG_LEVEL
+              value: info
+            - name: DATABASE_HOST
+              value: db.{team}.svc.cluster.local
+            - name: DATABASE_PASSWORD
+              valueFrom:
+                secretKeyRef:
+                  name: {team}-database
+                  key: password
+            - name: FEATURE_FLAGS
+              value: "fast-path,retries,shadow-{number % 7}"
+          envFrom:
+            - configMapRef:
+                name: {team}-defaults
+          resources:
+            requests:
+              cpu: 100m
+              memory: 256Mi
+            limits:
+              memory: 512Mi
+          livenessProbe: # restarts a stuck consumer
+            httpGet:
+              path: /healthz
+              port: http
+            initialDelaySeconds: 10
+            periodSeconds: 20
+          readinessProbe:
+            httpGet:
+              path: /readyz
+              port: http
+            periodSeconds: 5
+          securityContext:
+            runAsNonRoot: true
+            readOnlyRootFilesystem: true
+            allowPrivilegeEscalation: false
+            capabilities:
+              drop:
+                - ALL
+          volumeMounts:
+            - name: scratch
+              mountPath: /tmp
+            - name: config
+              mountPath: /etc/worker
+              readOnly: true
+      volumes:
+        - name: scratch
+          emptyDir: {{}}
+        - name: config
+          configMap:
+            name: {name}
+"""
+
+
+def write_deployments(count: int) -> Iterator[str]:
+    """Write all Deployments, in order."""
+    return (write_deployment(number) for number in range(count))
+
+
+def indent_item(document: str) -> str:
+    """Turn a document into an item of a List's `items`."""
+    lines = document.splitlines(keepends=True)
+    first = next(index for index, line in enumerate(lines) if not line.startswith("#"))
+    comments = "".join("  " + line for line in lines[:first])
+    return comments + "- " + lines[first] + "".join("  " + line for line in lines[first + 1 :])
+
+
+def main() -> None:
+    """Write the input below the folder that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--deployments", type=int, default=5000)
+    options = parser.parse_args()
+    documents = list(write_deployments(options.deployments))
+    tree = options.directory / "tree"
+    tree.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(documents), DOCUMENTS_PER_FILE):
+        part = documents[start : start + DOCUMENTS_PER_FILE]
+        (tree / f"part-{start // DOCUMENTS_PER_FILE:03d}.yaml").write_text("---\n".join(part))
+    (options.directory / "stream.yaml").write_text("---\n".join(documents))
+    header, footer = "apiVersion: v1\nitems:\n", "kind: List\nmetadata:\n  resourceVersion: \"\"\n"
+    (options.directory / "list.yaml").write_text(header + "".join(map(indent_item, documents)) + footer)
+    load = YAML(typ="safe", pure=False).load
+    items: list[Any] = [load(document) for document in documents]
+    whole = {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
+    (options.directory / "list.json").write_text(json.dumps(whole, indent=4) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What was read: the objects of all sources, and everything that was not read with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from migrator.model.objects import HorizontalPodAutoscaler, Kustomization, Namespace, NetworkPolicy, Service
+from migrator.model.reference import Location, ResourceRef
+from migrator.model.workload import Workload
+
+Severity = Literal["error", "warning", "info"]
+Layout = Literal["document", "stream", "list", "json", "json-list"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that was read.
+
+    `path` is how messages name it, `root` the source that it was found under, `excluded` whether it may not be
+    changed. `documents` counts what it holds.
+    """
+
+    path: str
+    root: str
+    sha256: str
+    size: int
+    documents: int
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A document that is no whole manifest, and why."""
+
+    path: str
+    document: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a person should know: which rule says so, about what, how grave."""
+
+    rule: str
+    severity: Severity
+    message: str
+    resource: ResourceRef | None = None
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that the sources hold, each tuple in a fixed order, whatever order the files were read in."""
+
+    sources: tuple[str, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    services: tuple[Service, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
+    network_policies: tuple[NetworkPolicy, ...] = ()
+    autoscalers: tuple[HorizontalPodAutoscaler, ...] = ()
+    kustomizations: tuple[Kustomization, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    errors: tuple[Exception, ...] = ()

@@ -1,0 +1,101 @@
+"""The objects around workloads that decisions look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from migrator.model.reference import Location, ResourceRef
+from migrator.model.workload import LabelSelector
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """An entry of a Service's `ports`; `target_port` is a number or a port's name."""
+
+    name: str | None
+    protocol: str
+    port: int
+    target_port: int | str
+    node_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service; `selector` holds sorted pairs, () where it selects nothing itself."""
+
+    ref: ResourceRef
+    own_namespace: str | None
+    location: Location
+    type: str
+    headless: bool
+    selector: tuple[tuple[str, str], ...]
+    ports: tuple[ServicePort, ...]
+    external_traffic_policy: str | None
+    internal_traffic_policy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A Namespace object with its labels."""
+
+    ref: ResourceRef
+    location: Location
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """A NetworkPolicy that limits who reaches pods: `selector` empty means all pods of the namespace."""
+
+    ref: ResourceRef
+    own_namespace: str | None
+    location: Location
+    selector: LabelSelector
+    ingress: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HorizontalPodAutoscaler:
+    """A HorizontalPodAutoscaler: what it scales, and how far."""
+
+    ref: ResourceRef
+    own_namespace: str | None
+    location: Location
+    target_kind: str
+    target_name: str
+    max_replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizationPatch:
+    """A patch that a kustomization names: a file, or text written in place.
+
+    `touches_ports` tells whether it writes into a `ports` list; `host_ports` are the host ports that it sets.
+    """
+
+    path: str | None
+    line: int
+    target_kind: str | None
+    target_name: str | None
+    touches_ports: bool
+    host_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kustomization:
+    """A kustomization: its folder, what it lists (paths as resolved against the folder), and its namespace.
+
+    `file` is the path of the kustomization file, `patches` what it changes in what it reaches.
+    """
+
+    location: Location
+    folder: str
+    kind: str
+    api_version: str
+    namespace: str | None
+    resources: tuple[str, ...]
+    patch_files: tuple[str, ...]
+    patches: tuple[KustomizationPatch, ...]
+    name_prefix: str
+    name_suffix: str

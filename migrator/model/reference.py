@@ -1,0 +1,41 @@
+"""Which object is meant, and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceRef:
+    """An object's identity; `namespace` is None where none is known or the kind has none."""
+
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        """Write it as `--workload` takes it: NAMESPACE/KIND/NAME, `-` for an unknown namespace."""
+        return f"{self.namespace or '-'}/{self.kind}/{self.name}"
+
+
+def sort_key(ref: ResourceRef) -> tuple[str, str, str, str]:
+    """Order objects by namespace and name, whatever file they stand in."""
+    return (ref.namespace or "", ref.name, ref.kind, ref.api_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a source.
+
+    `document` counts the stream's documents from 0, `item` a List's items from 0 (None outside of Lists),
+    `line` the lines from 1.
+    """
+
+    path: str
+    document: int
+    item: int | None
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"

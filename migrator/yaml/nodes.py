@@ -1,0 +1,272 @@
+"""Composing text into nodes that know where they stand, at the speed of the C parser.
+
+ruamel.yaml.clib's parser builds its trees from the node classes that its module names. Slim classes of the
+same shape are put there while a document is composed, which doubles the speed. Marks count code points of the
+text given.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NoReturn, Protocol, TypeAlias
+
+from migrator.errors import TextError
+
+MAX_DEPTH = 500
+"""Deepest nesting that is read: Kubernetes' own schemas stay below 40."""
+
+MAX_SCALAR = 8 * 1024 * 1024
+"""Longest scalar that is read, in code points: etcd refuses objects over 1.5 MiB."""
+
+MAX_EXPANSION = 200_000
+"""Most nodes that a document may have once its aliases are written out."""
+
+
+class Mark(Protocol):
+    """A place in the text: `index` and `column` count from 0, in code points."""
+
+    index: int
+    column: int
+
+
+class ScalarNode:
+    """A scalar: `value` is its text after unescaping, `style` is '' for a plain one."""
+
+    __slots__ = ("end_mark", "start_mark", "style", "tag", "value")
+
+    def __init__(self, tag: Any, value: str, start_mark: Mark, end_mark: Mark, style: str) -> None:
+        self.tag = tag
+        self.value = value
+        self.start_mark = start_mark
+        self.end_mark = end_mark
+        self.style = style
+
+
+class MappingNode:
+    """A mapping: `value` lists its (key, value) pairs as written."""
+
+    __slots__ = ("end_mark", "flow_style", "start_mark", "tag", "value")
+
+    def __init__(
+        self, tag: Any, value: list[tuple[Node, Node]], start_mark: Mark, end_mark: Mark, flow_style: bool
+    ) -> None:
+        self.tag = tag
+        self.value = value
+        self.start_mark = start_mark
+        self.end_mark = end_mark
+        self.flow_style = flow_style
+
+
+class SequenceNode:
+    """A sequence: `value` lists its items."""
+
+    __slots__ = ("end_mark", "flow_style", "start_mark", "tag", "value")
+
+    def __init__(self, tag: Any, value: list[Node], start_mark: Mark, end_mark: Mark, flow_style: bool) -> None:
+        self.tag = tag
+        self.value = value
+        self.start_mark = start_mark
+        self.end_mark = end_mark
+        self.flow_style = flow_style
+
+
+Node: TypeAlias = ScalarNode | MappingNode | SequenceNode
+
+try:
+    import _ruamel_yaml as _clib  # type: ignore[import-not-found]
+except ImportError:  # pragma: no cover - exercised by a test that hides the module
+    _clib = None
+
+HAS_C_PARSER = _clib is not None
+
+_STRING_TAG = "tag:yaml.org,2002:str"
+
+if _clib is not None:
+
+    class _Parser(_clib.CParser):  # type: ignore[misc]
+        # Builtins stand in for the resolver's callbacks: they are called once or more for every node,
+        # and a Python function there costs a tenth of the reading time. `tag` is a string only where
+        # the text has a tag.
+        resolve = slice
+        descend_resolver = operator.is_
+        ascend_resolver = bool
+
+    class _TaggedParser(_Parser):
+        # The non-specific tag `!` makes a plain scalar a string.
+        def resolve(self, kind: Any, value: str | None, implicit: Any) -> Any:  # type: ignore[override]
+            return _STRING_TAG if kind is ScalarNode and not implicit[0] and implicit[1] else None
+
+
+def compose(text: str) -> Node | None:
+    """Compose the one document that `text` holds; None where it is empty.
+
+    Raises TextError for what is not YAML, for several documents, and for what nests deeper than MAX_DEPTH.
+    """
+    _refuse_deep_nesting(text)
+    if _clib is None:
+        return _compose_slowly(text)
+    node = _compose_in_c(text)
+    if node is not None and "*" in text:
+        _refuse_expansion(node, text)
+    return node
+
+
+def check_syntax(text: str) -> None:
+    """Parse without building anything.
+
+    Raises TextError for what is not YAML.
+    """
+    _refuse_deep_nesting(text)
+    if _clib is None:
+        _compose_slowly(text)
+        return
+    try:
+        _clib.CParser(text).raw_parse()
+    except Exception as error:
+        _raise_text_error(error)
+
+
+def is_explicitly_tagged(node: Node) -> bool:
+    """Tell whether the text itself gives the node a tag."""
+    return type(node.tag) is str
+
+
+def _compose_in_c(text: str) -> Node | None:
+    saved = _clib.ScalarNode, _clib.MappingNode, _clib.SequenceNode
+    _clib.ScalarNode, _clib.MappingNode, _clib.SequenceNode = ScalarNode, MappingNode, SequenceNode
+    try:
+        parser = (_TaggedParser if "!" in text else _Parser)(text)
+        node: Node | None = None
+        if parser.check_node():
+            node = parser.get_node()
+            if parser.check_node():
+                raise TextError("several documents where one is expected", parser.get_node().start_mark.index)
+        return node
+    except TextError:
+        raise
+    except Exception as error:
+        if "duplicate anchor" in str(error):
+            return _compose_slowly(text)
+        _raise_text_error(error)
+    finally:
+        _clib.ScalarNode, _clib.MappingNode, _clib.SequenceNode = saved
+
+
+def _compose_slowly(text: str) -> Node | None:
+    """Compose with ruamel.yaml's own Python parser, which takes an anchor that is set twice."""
+    import warnings
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            nodes = list(yaml.compose_all(text))
+        except Exception as error:
+            _raise_text_error(error)
+    if not nodes or nodes[0] is None:
+        return None
+    if len(nodes) > 1:
+        raise TextError("several documents where one is expected", nodes[1].start_mark.index)
+    node = _slim(nodes[0], {}, text)
+    _refuse_expansion(node, text)
+    return node
+
+
+def _slim(node: Any, seen: dict[int, Node], text: str) -> Node:
+    known = seen.get(id(node))
+    if known is not None:
+        return known
+    start = node.start_mark
+    # ruamel.yaml resolves tags while composing; only a tag that stands in the text counts here.
+    tag = str(node.tag) if text[start.index : start.index + 1] in ("!", "&") and "!" in text else None
+    slim: Node
+    if hasattr(node, "style") and isinstance(node.value, str):
+        slim = ScalarNode(tag, node.value, start, node.end_mark, node.style or "")
+        seen[id(node)] = slim
+    elif node.id == "mapping":
+        slim = mapping = MappingNode(tag, [], start, node.end_mark, bool(node.flow_style))
+        seen[id(node)] = slim
+        mapping.value.extend((_slim(key, seen, text), _slim(value, seen, text)) for key, value in node.value)
+    else:
+        slim = sequence = SequenceNode(tag, [], start, node.end_mark, bool(node.flow_style))
+        seen[id(node)] = slim
+        sequence.value.extend(_slim(item, seen, text) for item in node.value)
+    return slim
+
+
+def _raise_text_error(error: Exception) -> NoReturn:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    context = getattr(error, "context", None)
+    if context and getattr(error, "problem", None):
+        problem = f"{context}, {problem}"
+    if mark is None:
+        position = getattr(error, "position", 0)
+        raise TextError(f"not YAML: {problem}", position if isinstance(position, int) else 0) from None
+    raise TextError(f"not YAML: {problem}", mark.index) from None
+
+
+def _refuse_deep_nesting(text: str) -> None:
+    """Bound the nesting before the C parser recurses over it: its stack ends at some ten thousand levels.
+
+    Block nesting of depth d needs a line of d characters, flow nesting d brackets; only a text that has
+    either is looked at event by event.
+    """
+    if len(text) <= MAX_DEPTH * 4:
+        suspicious = text.count("[") + text.count("{") > MAX_DEPTH or text.count("- ") > MAX_DEPTH
+    else:
+        suspicious = (
+            text.count("[") + text.count("{") > MAX_DEPTH * 4 or max(map(len, text.split("\n"))) > MAX_DEPTH * 4
+        )
+    if not suspicious or _clib is None:
+        return
+    from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, StreamEndEvent
+
+    parser = _clib.CParser(text)
+    depth = 0
+    try:
+        while True:
+            event = parser.get_event()
+            if isinstance(event, CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise TextError(f"nested deeper than {MAX_DEPTH} levels", event.start_mark.index)
+            elif isinstance(event, CollectionEndEvent):
+                depth -= 1
+            elif event is None or isinstance(event, StreamEndEvent):
+                return
+    except TextError:
+        raise
+    except Exception as error:
+        _raise_text_error(error)
+
+
+def _refuse_expansion(root: Node, text: str) -> None:
+    """Bound what the aliases of a document stand for, and refuse one that holds itself."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def measure(node: Node) -> int:
+        if type(node) is ScalarNode:
+            return 1
+        key = id(node)
+        known = sizes.get(key)
+        if known is not None:
+            return known
+        if key in open_nodes:
+            raise TextError("an alias stands inside its own anchor", node.start_mark.index)
+        open_nodes.add(key)
+        if type(node) is MappingNode:
+            size = 1 + sum(measure(name) + measure(value) for name, value in node.value)
+        else:
+            size = 1 + sum(map(measure, node.value))  # type: ignore[arg-type]
+        open_nodes.discard(key)
+        sizes[key] = size
+        return size
+
+    size = measure(root)
+    # Written-out documents may be large; only what aliases add is bounded.
+    if size > MAX_EXPANSION and size > 2 * len(text):
+        raise TextError(f"aliases expand this document to {size} nodes", root.start_mark.index)

@@ -1,0 +1,79 @@
+"""What a YAML scalar means to Kubernetes, and how to write one so that it means the same everywhere.
+
+Kubernetes reads YAML through sigs.k8s.io/yaml, which keeps the YAML 1.1 rules of go-yaml v2 (resolve.go
+there): `yes`, `on` and `y` are booleans, `0777` is octal, `1:30` is a string.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Final
+
+Scalar = str | int | float | bool | None
+
+_CONSTANTS: Final[dict[str, Scalar]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+}
+_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_NUMBER_START = frozenset("+-.0123456789")
+
+_resolved: dict[str, Scalar] = dict(_CONSTANTS)
+
+
+def resolve_plain(text: str) -> Scalar:
+    """Give the value of a plain scalar."""
+    try:
+        return _resolved[text]
+    except KeyError:
+        pass
+    value: Scalar = text
+    if text[0] in _NUMBER_START:
+        value = _resolve_number(text)
+    if len(text) <= 64:
+        if len(_resolved) > 100_000:
+            _resolved.clear()
+            _resolved.update(_CONSTANTS)
+        _resolved[text] = value
+    return value
+
+
+def _resolve_number(text: str) -> Scalar:
+    digits = text.replace("_", "")
+    if _INTEGER.match(digits):
+        sign = -1 if digits[0] == "-" else 1
+        magnitude = digits.lstrip("+-")
+        if len(magnitude) > 1 and magnitude[0] == "0" and magnitude[1].isdigit():
+            return sign * int(magnitude, 8)
+        return sign * int(magnitude, 0) if len(magnitude) <= 25 else float(digits)
+    if _FLOAT.match(digits):
+        return float(digits)
+    return text
+
+
+_PLAIN_SAFE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%+=-]+)*\Z")
+_LOOKS_LIKE_NUMBER = re.compile(r"[-+.]?[0-9][0-9_.:xXoObBeE+-]*\Z|[0-9]{4}-")
+
+
+def write_scalar(value: Scalar) -> str:
+    """Write a scalar on one line so that YAML 1.1, YAML 1.2 and JSON-minded readers agree on its value.
+
+    Text is left plain where no reader can take it for something else, and is double-quoted otherwise.
+    """
+    if isinstance(value, str):
+        if (
+            _PLAIN_SAFE.match(value)
+            and not _LOOKS_LIKE_NUMBER.match(value)
+            and isinstance(resolve_plain(value), str)
+            and value not in ("=", "<<")
+        ):
+            return value
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    return json.dumps(value)

@@ -1,0 +1,143 @@
+"""Cutting a stream into the pieces that are parsed alone: documents, and the items of Lists.
+
+Cutting looks at the first characters of lines only, so it costs next to nothing; whoever parses a piece that was
+cut out of a List checks that it is what it looked like, and takes the whole document otherwise. Everything here
+counts bytes: what is not touched is copied as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from migrator.errors import TextError
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_MARKER = re.compile(rb"(?:---|\.\.\.)(?:[ \t\r\n]|\Z)")
+_EMPTY = re.compile(rb"(?:(?:---|\.\.\.)[ \t]*)?(?:#[^\n]*)?(?:\r?\n[ \t]*(?:#[^\n]*)?)*\r?\n?[ \t]*\Z")
+_DIRECTIVE = re.compile(rb"(?:(?:---|\.\.\.)[^\n]*\n)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*%")
+_LIST_KIND = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z]*List)[\"']?[ \t\r]*(?:#.*)?$", re.MULTILINE)
+_LIST_ITEMS = re.compile(rb"^items:[ \t\r]*(?:#.*)?\n", re.MULTILINE)
+_FIRST_DASH = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)-[ \t]")
+_NEXT_KEY = re.compile(rb"^(?![ \t\r\n#-])", re.MULTILINE)
+_JSON_ITEMS = re.compile(rb'^ +"items": \[\n', re.MULTILINE)
+_JSON_LIST_KIND = re.compile(rb'^ +"kind": "[A-Za-z]*List",?$', re.MULTILINE)
+_JSON_OPENING = re.compile(rb" +(?=\{$)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a file, in bytes from its start."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutList:
+    """A List document cut at its items: what stands before the first, the items, what stands behind the last."""
+
+    header: Span
+    items: tuple[Span, ...]
+    footer: Span
+
+
+def decode(content: bytes) -> str:
+    """Decode UTF-8, line ends kept.
+
+    Raises TextError that says what to do for anything that is not UTF-8 text.
+    """
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise TextError("UTF-16 text; save it as UTF-8")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", "replace")
+        raise TextError(
+            f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8", len(before)
+        ) from None
+    position = text.find("\0")
+    if position >= 0:
+        raise TextError("a NUL byte: is this UTF-16 or a binary file? Save it as UTF-8 text", position)
+    return text
+
+
+def cut_documents(content: bytes) -> Iterator[Span]:
+    """Cut a YAML stream at its document markers; each span starts with its marker and its directives.
+
+    Spans without content (blank lines and comments only) are left out.
+    """
+    start = len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0
+    for marker in (*_find_markers(content, start + 1), len(content)):
+        if _EMPTY.match(content, start, marker):
+            start = marker
+        elif marker == len(content) or not _DIRECTIVE.match(content, start, marker):
+            yield Span(start, marker)
+            start = marker
+
+
+def _find_markers(content: bytes, start: int) -> list[int]:
+    positions = []
+    for marker in (b"\n---", b"\n..."):
+        position = content.find(marker, start)
+        while position >= 0:
+            if _MARKER.match(content, position + 1):
+                positions.append(position + 1)
+            position = content.find(marker, position + 4)
+    return sorted(positions)
+
+
+def cut_list(content: bytes, document: Span) -> CutList | None:
+    """Cut a block-style List document at its items; None where it is not laid out so."""
+    kind = _LIST_KIND.search(content, document.start, document.end)
+    items = _LIST_ITEMS.search(content, document.start, document.end) if kind else None
+    dash = _FIRST_DASH.match(content, items.end(), document.end) if items else None
+    if items is None or dash is None:
+        return None
+    footer = _NEXT_KEY.search(content, items.end(), document.end)
+    end = footer.start() if footer else document.end
+    marker = b"\n" + dash[1] + b"-"
+    starts = []
+    position = content.find(marker, items.end() - 1, end)
+    while position >= 0:
+        if content[position + len(marker) : position + len(marker) + 1] in (b" ", b"\t", b"\n", b"\r"):
+            starts.append(position + 1)
+        position = content.find(marker, position + 1, end)
+    return CutList(
+        Span(document.start, starts[0]),
+        tuple(Span(start, stop) for start, stop in zip(starts, [*starts[1:], end], strict=True)),
+        Span(end, document.end),
+    )
+
+
+def cut_json_list(content: bytes) -> CutList | None:
+    """Cut a pretty-printed JSON List (as kubectl prints it) at its items; None where it is not laid out so."""
+    items = _JSON_ITEMS.search(content)
+    opening = _JSON_OPENING.match(content, items.end()) if items else None
+    if items is None or opening is None:
+        return None
+    if not (_JSON_LIST_KIND.search(content[-4096:]) or _JSON_LIST_KIND.search(content[:4096])):
+        return None
+    spans = []
+    position = items.end() - 1
+    first, last = b"\n" + opening[0] + b"{\n", b"\n" + opening[0] + b"}"
+    while content.startswith(first, position):
+        end = content.find(last, position)
+        if end < 0:
+            return None
+        end += len(last)
+        spans.append(Span(position + len(first) - 2, end))
+        position = end + 1 if content[end : end + 1] == b"," else end
+    return CutList(Span(0, spans[0].start), tuple(spans), Span(spans[-1].end, len(content)))
+
+
+def line_of(text: str, index: int) -> int:
+    """Give the line (from 1) of a code point."""
+    return text.count("\n", 0, index) + 1
+
+
+def column_of(text: str, index: int) -> int:
+    """Give the column (from 1) of a code point."""
+    return index - text.rfind("\n", 0, index)

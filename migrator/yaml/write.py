@@ -1,0 +1,67 @@
+"""Plain data as YAML or JSON text, in the style of the text it goes into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from migrator.yaml.scalars import write_scalar
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStyle:
+    """How a text lays out blocks: spaces per level, and spaces before a list's dash below its key."""
+
+    step: int = 2
+    dash: int = 0
+
+
+def write_block(data: Any, style: BlockStyle = BlockStyle()) -> list[str]:
+    """Write a mapping or sequence as block lines without indentation or line ends."""
+    if isinstance(data, Mapping):
+        return list(_write_mapping(data, style))
+    return list(_write_sequence(data, style))
+
+
+def _write_mapping(data: Mapping[str, Any], style: BlockStyle) -> Iterator[str]:
+    for key, value in data.items():
+        yield from write_entry(key, value, style)
+
+
+def write_entry(key: str, value: Any, style: BlockStyle) -> list[str]:
+    """Write one entry of a mapping as block lines."""
+    name = write_scalar(key)
+    if isinstance(value, Mapping) and value:
+        return [f"{name}:", *(" " * style.step + line for line in _write_mapping(value, style))]
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return [f"{name}:", *(" " * style.dash + line for line in _write_sequence(value, style))]
+    return [f"{name}: {write_flow(value)}"]
+
+
+def _write_sequence(data: Sequence[Any], style: BlockStyle) -> Iterator[str]:
+    for item in data:
+        yield from write_item(item, style)
+
+
+def write_item(item: Any, style: BlockStyle) -> list[str]:
+    """Write one item of a sequence as block lines, its dash included."""
+    if isinstance(item, Mapping | list | tuple) and item:
+        lines = write_block(item, style)
+        return [f"- {lines[0]}", *("  " + line for line in lines[1:])]
+    return [f"- {write_flow(item)}"]
+
+
+def write_flow(data: Any) -> str:
+    """Write data on one line, as flow YAML."""
+    if isinstance(data, Mapping):
+        return "{" + ", ".join(f"{write_scalar(key)}: {write_flow(value)}" for key, value in data.items()) + "}"
+    if isinstance(data, list | tuple):
+        return "[" + ", ".join(map(write_flow, data)) + "]"
+    return write_scalar(data)
+
+
+def write_json(data: Any, indent: int | None) -> str:
+    """Write data as JSON; `indent` None puts it on one line."""
+    return json.dumps(data, indent=indent, ensure_ascii=False)
