@@ -24,12 +24,12 @@ def build_pod_security_oracle() -> Path:
 def ask_pod_security_oracle(questions: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the answer to each question, in order.
 
-    Raises ValueError where the program could not read a question: that is a mistake in the test, not a verdict.
+    Raises ValueError where the program could not read a question: a mistake in the test, not a verdict.
     """
     lines = "".join(json.dumps(question) + "\n" for question in questions)
     program = build_pod_security_oracle()
     finished = subprocess.run([program], input=lines, capture_output=True, text=True, check=True)
-    for line in finished.stdout.splitlines():
+    for line in finished.stdout.removesuffix("\n").split("\n"):
         answer = json.loads(line)
         if "error" in answer:
             raise ValueError(answer["error"])

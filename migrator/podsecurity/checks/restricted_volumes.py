@@ -1,11 +1,13 @@
 """Volumes must be of the types that hold nothing of the host and no remote storage inline.
 
-Storage beyond these goes through a PersistentVolumeClaim. A volume of no known type fails as "unknown".
+Storage beyond these goes through a PersistentVolumeClaim. A volume without any source passes, since the API makes it
+an emptyDir before admission sees it; one of a type that Kubernetes does not know fails as "unknown".
 
 Restricted fields:
     spec.volumes[*]
 Allowed values:
-    configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected, secret
+    none of its own, configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected,
+    secret
 Policy versions:
     v1.0 and later, in place of hostPathVolumes
 Sources:
@@ -62,7 +64,7 @@ UNKNOWN = "unknown"
 
 
 def forbid_restricted_volumes(pod: Pod) -> Forbidden | None:
-    """Forbid volumes without a source that is in ALLOWED."""
+    """Forbid volumes whose source is not in ALLOWED."""
     bad = [index for index, volume in enumerate(pod.volumes) if not _has_allowed_source(volume)]
     if not bad:
         return None
@@ -78,7 +80,8 @@ def forbid_restricted_volumes(pod: Pod) -> Forbidden | None:
 
 
 def _has_allowed_source(volume: Object) -> bool:
-    return not ALLOWED.isdisjoint(volume) and any(volume.get(source) is not None for source in ALLOWED)
+    sources = [key for key, value in volume.items() if value is not None and key != "name"]
+    return not sources or not ALLOWED.isdisjoint(sources)
 
 
 def _name_type(volume: Object) -> str:

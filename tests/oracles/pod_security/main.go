@@ -107,6 +107,7 @@ func (o *oracle) answerPod(q question) ([]versionAnswer, error) {
 	if len(strictErrors) > 0 {
 		return nil, fmt.Errorf("%v", strictErrors)
 	}
+	defaultVolumes(&pod)
 	answers := make([]versionAnswer, 0, len(q.Versions))
 	for _, text := range q.Versions {
 		version, err := api.ParseVersion(text)
@@ -121,6 +122,16 @@ func (o *oracle) answerPod(q question) ([]versionAnswer, error) {
 		})
 	}
 	return answers, nil
+}
+
+// defaultVolumes does what the API server has done before admission sees a pod: a volume without a source is an
+// emptyDir (SetDefaults_Volume in k8s.io/kubernetes/pkg/apis/core/v1). Without it the evaluator calls it "unknown".
+func defaultVolumes(pod *corev1.Pod) {
+	for i := range pod.Spec.Volumes {
+		if pod.Spec.Volumes[i].VolumeSource == (corev1.VolumeSource{}) {
+			pod.Spec.Volumes[i].EmptyDir = &corev1.EmptyDirVolumeSource{}
+		}
+	}
 }
 
 func evaluate(e policy.Evaluator, level api.Level, version api.Version, pod *corev1.Pod) verdict {
