@@ -25,7 +25,7 @@ def build_go_program(folder: Path, package: str, output: str, ldflags: Sequence[
     """Build `package` inside the module at `folder` and return the path of the program.
 
     `package` is what `go build` takes: "." or an import path. `output` names the program in the cache.
-    A program is built once per content of the module's folder, flags and Go version; builds wait for one another.
+    A program is built once per content of the folder, flags and Go version; builds wait for one another.
     Raises FileNotFoundError without Go and GoBuildError with what Go said.
     """
     go = find_go()
@@ -48,9 +48,7 @@ def _cache_folder() -> Path:
 
 
 def _hash_build(go: str, folder: Path, package: str, ldflags: Sequence[str]) -> str:
-    version = subprocess.run(
-        [go, "env", "GOVERSION", "GOOS", "GOARCH"], check=True, capture_output=True, text=True
-    )
+    version = subprocess.run([go, "env", "GOVERSION", "GOOS", "GOARCH"], check=True, capture_output=True, text=True)
     digest = hashlib.sha256(repr((version.stdout, package, tuple(ldflags))).encode())
     for source in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(repr((str(source.relative_to(folder)), source.read_bytes())).encode())

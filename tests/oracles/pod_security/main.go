@@ -3,7 +3,7 @@
 // Each line of standard input is one question, each line of standard output its answer, in the same order.
 //
 //	{"pod": {...}, "versions": ["v1.25", "latest"]}
-//	{"labels": {...}}
+//	{"labels": {...}, "defaults": {"enforce": "privileged:latest", "audit": "…", "warn": "…"}}
 //
 // A pod is answered with one entry per version: what the evaluator says at the levels baseline and restricted, and
 // what each check says for itself. Labels are answered with the policy of the namespace and the errors. A question
@@ -13,10 +13,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/pod-security-admission/api"
@@ -28,6 +30,7 @@ type question struct {
 	Pod      json.RawMessage   `json:"pod"`
 	Versions []string          `json:"versions"`
 	Labels   map[string]string `json:"labels"`
+	Defaults map[string]string `json:"defaults"`
 }
 
 type verdict struct {
@@ -89,7 +92,11 @@ func (o *oracle) answer(line []byte) any {
 		return failure(err)
 	}
 	if q.Pod == nil {
-		return answerLabels(q.Labels)
+		answer, err := answerLabels(q)
+		if err != nil {
+			return failure(err)
+		}
+		return answer
 	}
 	answers, err := o.answerPod(q)
 	if err != nil {
@@ -156,20 +163,35 @@ func (o *oracle) runEachCheck(version api.Version, pod *corev1.Pod) map[string]c
 	return verdicts
 }
 
-// answerLabels takes privileged:latest as the default of every mode, as a server without configuration does.
-func answerLabels(labels map[string]string) policyAnswer {
-	unset := api.LevelVersion{Level: api.LevelPrivileged, Version: api.LatestVersion()}
-	effective, errs := api.PolicyToEvaluate(labels, api.Policy{Enforce: unset, Audit: unset, Warn: unset})
+func answerLabels(q question) (*policyAnswer, error) {
+	var defaults api.Policy
+	for mode, target := range map[string]*api.LevelVersion{
+		"enforce": &defaults.Enforce, "audit": &defaults.Audit, "warn": &defaults.Warn,
+	} {
+		levelVersion, err := parseLevelVersion(q.Defaults[mode])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", mode, err)
+		}
+		*target = levelVersion
+	}
+	effective, errs := api.PolicyToEvaluate(q.Labels, defaults)
 	messages := []string{}
 	for _, err := range errs {
 		messages = append(messages, err.Error())
 	}
-	return policyAnswer{
+	return &policyAnswer{
 		Enforce: effective.Enforce.String(),
 		Audit:   effective.Audit.String(),
 		Warn:    effective.Warn.String(),
 		Errors:  messages,
-	}
+	}, nil
+}
+
+func parseLevelVersion(text string) (api.LevelVersion, error) {
+	levelText, versionText, _ := strings.Cut(text, ":")
+	level, levelErr := api.ParseLevel(levelText)
+	version, versionErr := api.ParseVersion(versionText)
+	return api.LevelVersion{Level: level, Version: version}, errors.Join(levelErr, versionErr)
 }
 
 func failure(err error) map[string]string {
