@@ -50,8 +50,10 @@ HARMFUL_SYSCTLS = (
     "",
 )
 LABEL_LEVELS = ("privileged", "baseline", "restricted", "Restricted", "", "none", 'say "no"', "käse")
-LABEL_VERSIONS = ("latest", "v1.0", "v1.25", "v1.37", "v1.99", "1.25", "v1.25.3", "v1.01", "v2.0", "", "v1.-1")
-LABEL_VERSIONS += ("v1.9223372036854775807", "v1.9223372036854775808", "v1.25\n", "Latest", "v1.٣")
+LABEL_VERSIONS = (
+    *("latest", "v1.0", "v1.25", "v1.37", "v1.99", "1.25", "v1.25.3", "v1.01", "v2.0", "", "v1.-1", "v1.25\n"),
+    *("v1.9223372036854775807", "v1.9223372036854775808", "Latest", "v1.٣"),
+)
 
 Draw = Callable[[], Any]
 
@@ -212,7 +214,7 @@ class PodGenerator:
         }
         return {"example.com/note": "unconfined", **annotations}
 
-    def draw_flag(self, harmless: bool) -> bool | None:
+    def draw_flag(self, harmless: bool) -> Any:
         return self.sometimes(0.3, lambda: self.pick((harmless,), (not harmless,)))
 
     def is_harmful(self) -> bool:

@@ -20,6 +20,7 @@ from migrator.podsecurity.registry import list_active_checks, load_checks
 from migrator.podsecurity.version import NEWEST, parse_version
 from tests.oracles.go_programs import find_go
 from tests.oracles.pod_security_oracle import ask_pod_security_oracle
+from tests.podsecurity.check_fixtures import read_check_fixtures
 from tests.podsecurity.random_pods import PodGenerator, draw_labels
 
 pytestmark = [
@@ -29,8 +30,10 @@ pytestmark = [
 
 EVERY_VERSION = ("latest", "v1.38", "v1.1000", *(f"v1.{minor}" for minor in range((NEWEST.minor or 0) + 1)))
 # Where a check begins or changes, so that a small run too looks at both sides of each border.
-BORDERS = ("v1.7", "v1.8", "v1.18", "v1.19", "v1.21", "v1.22", "v1.23", "v1.24", "v1.25", "v1.26", "v1.27", "v1.28")
-BORDERS += ("v1.29", "v1.30", "v1.31", "v1.32", "v1.33", "v1.34", "v1.35", "v1.36", "v1.37", "latest")
+BORDERS = (
+    *("v1.7", "v1.8", "v1.18", "v1.19", "v1.21", "v1.22", "v1.23", "v1.24", "v1.25", "v1.26", "v1.27", "v1.28"),
+    *("v1.29", "v1.30", "v1.31", "v1.32", "v1.33", "v1.34", "v1.35", "v1.36", "v1.37", "latest"),
+)
 BATCH = 500
 LEAST_OF_EACH = 200
 
@@ -105,6 +108,13 @@ def test_random_pods_agree_with_upstream() -> None:
     if pods >= 10_000:
         assert [check.id for check in load_checks() if seen[check.id, True] < LEAST_OF_EACH] == []
         assert [check.id for check in load_checks() if seen[check.id, False] < LEAST_OF_EACH] == []
+
+
+def test_own_fixtures_agree_with_upstream() -> None:
+    pods = [{"metadata": fixture.metadata, "spec": fixture.spec} for fixture in read_check_fixtures()]
+    questions = [{"pod": pod, "versions": EVERY_VERSION} for pod in pods]
+    for pod, answer in zip(pods, ask_pod_security_oracle(questions), strict=True):
+        assert [judge(pod, version) for version in EVERY_VERSION] == answer["versions"]
 
 
 def test_random_labels_agree_with_upstream() -> None:
