@@ -1,0 +1,294 @@
+"""Who may `use` which PodSecurityPolicy in which namespace, by RBAC.
+
+Source: authorizedForPolicy in the plugin's admission.go, plugin/pkg/auth/authorizer/rbac and
+pkg/registry/rbac/validation of Kubernetes 1.24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Object = Mapping[str, Any]
+
+MASTERS: Final = "system:masters"
+_GROUPS: Final = frozenset({"policy", "extensions", "*"})
+_RESOURCES: Final = frozenset({"podsecuritypolicies", "*"})
+_VERBS: Final = frozenset({"use", "*"})
+_CONTROLLERS: Final[Mapping[str, str]] = {
+    "Deployment": "replicaset-controller",
+    "ReplicaSet": "replicaset-controller",
+    "DaemonSet": "daemon-set-controller",
+    "StatefulSet": "statefulset-controller",
+    "Job": "job-controller",
+    "CronJob": "job-controller",
+    "ReplicationController": "replication-controller",
+}
+# Cluster roles that every cluster has, whether or not the sources show them.
+_BUILT_IN_CLUSTER_ROLES: Final[tuple[Object, ...]] = (
+    {
+        "metadata": {"name": "cluster-admin"},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+    },
+    *(
+        {
+            "metadata": {"name": name, "labels": labels},
+            "aggregationRule": {
+                "clusterRoleSelectors": [{"matchLabels": {f"rbac.authorization.k8s.io/aggregate-to-{name}": "true"}}]
+            },
+        }
+        for name, labels in (
+            ("admin", {}),
+            ("edit", {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}),
+            ("view", {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}),
+        )
+    ),
+)
+_BUILT_IN_CLUSTER_ROLE_BINDINGS: Final[tuple[Object, ...]] = (
+    {
+        "metadata": {"name": "cluster-admin"},
+        "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "Group", "name": MASTERS}],
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody who asks the API server: a user and the groups that authentication gave it."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+
+def make_service_account_identity(namespace: str, name: str) -> Identity:
+    """The identity under which the plugin asks for a pod's service account.
+
+    It lacks `system:authenticated`, which the account has when it asks by itself.
+    """
+    return Identity(
+        f"system:serviceaccount:{namespace}:{name}",
+        ("system:serviceaccounts", f"system:serviceaccounts:{namespace}"),
+    )
+
+
+def make_controller_identity(kind: str, own_accounts: bool = True) -> Identity | None:
+    """The identity that creates the pods of a workload of this kind; None for kinds that no controller serves.
+
+    `own_accounts` is kube-controller-manager's --use-service-account-credentials.
+    """
+    name = _CONTROLLERS.get(kind)
+    if name is None:
+        return None
+    if not own_accounts:
+        return Identity("system:kube-controller-manager", ("system:authenticated",))
+    account = make_service_account_identity("kube-system", name)
+    return Identity(account.user, (*account.groups, "system:authenticated"))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One binding that lets somebody use policies.
+
+    `policies` None means all. `namespace` is the binding's, empty for the whole cluster.
+    """
+
+    binding_kind: str
+    binding_name: str
+    namespace: str
+    role_kind: str
+    role_name: str
+    subject_kind: str
+    subject_name: str
+    policies: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyGrants:
+    """All grants of policies, found by subject; answers are kept, so one value serves a whole run."""
+
+    _by_subject: Mapping[tuple[str, str, str], tuple[Grant, ...]]
+    _answers: dict[tuple[Identity, str], frozenset[str] | None] = field(default_factory=dict)
+
+    def find_grants(self, identity: Identity, namespace: str) -> tuple[Grant, ...]:
+        """Find the grants that let an identity use policies for pods of a namespace."""
+        scopes = ("", namespace) if namespace else ("",)
+        subjects = [("User", identity.user), *(("Group", group) for group in identity.groups)]
+        return tuple(
+            grant
+            for scope in scopes
+            for kind, name in subjects
+            for grant in self._by_subject.get((scope, kind, name), ())
+        )
+
+    def find_policies(self, identity: Identity, namespace: str) -> frozenset[str] | None:
+        """Find the names of the policies that an identity may use for pods of a namespace; None means all.
+
+        Names are those of the grants: a policy of such a name need not exist.
+        """
+        key = (identity, namespace)
+        if key not in self._answers:
+            self._answers[key] = self._join_policies(identity, namespace)
+        return self._answers[key]
+
+    def may_use(self, identities: Iterable[Identity], namespace: str, policy: str) -> bool:
+        """Whether one of several identities may use a policy for pods of a namespace."""
+        answers = (self.find_policies(identity, namespace) for identity in identities)
+        return any(names is None or policy in names for names in answers)
+
+    def _join_policies(self, identity: Identity, namespace: str) -> frozenset[str] | None:
+        if MASTERS in identity.groups:
+            return None
+        names: set[str] = set()
+        for grant in self.find_grants(identity, namespace):
+            if grant.policies is None:
+                return None
+            names |= grant.policies
+        return frozenset(names)
+
+
+def read_grants(objects: Iterable[Object]) -> PolicyGrants:
+    """Read who may use policies out of Role, ClusterRole, RoleBinding and ClusterRoleBinding objects.
+
+    Objects of other kinds are passed over. The cluster roles that every cluster has are known; one that is given
+    takes their place. A binding to a role that is not there grants nothing.
+    """
+    by_kind: dict[str, list[Object]] = {}
+    for item in objects:
+        by_kind.setdefault(str(item.get("kind")), []).append(item)
+    cluster_roles = _resolve_cluster_roles(_merge(_BUILT_IN_CLUSTER_ROLES, by_kind.get("ClusterRole", ())))
+    roles = {
+        (_get_namespace(role), _get_name(role)): _find_usable(role.get("rules")) for role in by_kind.get("Role", ())
+    }
+    cluster_bindings = _merge(_BUILT_IN_CLUSTER_ROLE_BINDINGS, by_kind.get("ClusterRoleBinding", ()))
+    index: dict[tuple[str, str, str], list[Grant]] = {}
+    for kind, bindings in (
+        ("ClusterRoleBinding", cluster_bindings.values()),
+        ("RoleBinding", by_kind.get("RoleBinding", ())),
+    ):
+        for binding in bindings:
+            for key, grant in _read_binding(kind, binding, roles, cluster_roles):
+                index.setdefault(key, []).append(grant)
+    return PolicyGrants({key: tuple(grants) for key, grants in index.items()})
+
+
+_Usable = frozenset[str] | None  # None: all of them
+
+
+def _read_binding(
+    kind: str,
+    binding: Object,
+    roles: Mapping[tuple[str, str], _Usable],
+    cluster_roles: Mapping[str, _Usable],
+) -> Iterator[tuple[tuple[str, str, str], Grant]]:
+    namespace = _get_namespace(binding) if kind == "RoleBinding" else ""
+    reference = binding.get("roleRef") or {}
+    role_kind, role_name = str(reference.get("kind")), str(reference.get("name"))
+    if role_kind == "ClusterRole":
+        usable = cluster_roles.get(role_name, frozenset())
+    elif role_kind == "Role" and kind == "RoleBinding":
+        usable = roles.get((namespace, role_name), frozenset())
+    else:
+        return
+    if usable is not None and not usable:
+        return
+    for subject in binding.get("subjects") or ():
+        matched = _read_subject(subject, namespace)
+        if matched is not None:
+            grant = Grant(kind, _get_name(binding), namespace, role_kind, role_name, *matched, usable)
+            yield (namespace, *matched), grant
+
+
+def _read_subject(subject: Object, namespace: str) -> tuple[str, str] | None:
+    """Name a subject as identities do: a service account is the user of its name."""
+    kind, name = subject.get("kind"), str(subject.get("name"))
+    if kind == "ServiceAccount":
+        owner = subject.get("namespace") or namespace
+        return ("User", f"system:serviceaccount:{owner}:{name}") if owner else None
+    return (str(kind), name) if kind in ("User", "Group") else None
+
+
+def _find_usable(rules: Any) -> _Usable:
+    names: set[str] = set()
+    for rule in rules or ():
+        if (
+            _VERBS.isdisjoint(rule.get("verbs") or ())
+            or _GROUPS.isdisjoint(rule.get("apiGroups") or ())
+            or _RESOURCES.isdisjoint(rule.get("resources") or ())
+        ):
+            continue
+        if not rule.get("resourceNames"):
+            return None
+        names.update(rule["resourceNames"])
+    return frozenset(names)
+
+
+def _resolve_cluster_roles(roles: Mapping[str, Object]) -> dict[str, _Usable]:
+    """What each cluster role lets one use, aggregated roles with the rules of those that they select.
+
+    A role whose selectors match nothing keeps the rules that it states: the roles that it once selected may not
+    be among the sources.
+    """
+    selected = {name: _select_roles(role, roles) for name, role in roles.items() if role.get("aggregationRule")}
+    usable = {
+        name: frozenset() if selected.get(name) else _find_usable(role.get("rules")) for name, role in roles.items()
+    }
+    changed = True
+    while changed:
+        changed = False
+        for name, members in selected.items():
+            joined = _join([usable[name], *(usable[member] for member in members)])
+            if joined != usable[name]:
+                usable[name], changed = joined, True
+    return usable
+
+
+def _select_roles(role: Object, roles: Mapping[str, Object]) -> list[str]:
+    selectors = (role["aggregationRule"] or {}).get("clusterRoleSelectors") or ()
+    own = _get_name(role)
+    return [
+        name
+        for name, other in roles.items()
+        if name != own and any(_does_select(selector, _get_labels(other)) for selector in selectors)
+    ]
+
+
+def _does_select(selector: Object, labels: Mapping[str, str]) -> bool:
+    equal = (labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return all(equal) and all(_does_match(item, labels) for item in selector.get("matchExpressions") or ())
+
+
+def _does_match(expression: Object, labels: Mapping[str, str]) -> bool:
+    key, values = str(expression.get("key")), expression.get("values") or ()
+    return {
+        "In": key in labels and labels[key] in values,
+        "NotIn": key not in labels or labels[key] not in values,
+        "Exists": key in labels,
+        "DoesNotExist": key not in labels,
+    }.get(str(expression.get("operator")), False)
+
+
+def _join(parts: Iterable[_Usable]) -> _Usable:
+    names: set[str] = set()
+    for part in parts:
+        if part is None:
+            return None
+        names |= part
+    return frozenset(names)
+
+
+def _merge(built_in: Iterable[Object], given: Iterable[Object]) -> dict[str, Object]:
+    return {_get_name(item): item for item in (*built_in, *given)}
+
+
+def _get_name(item: Object) -> str:
+    return str((item.get("metadata") or {}).get("name") or "")
+
+
+def _get_namespace(item: Object) -> str:
+    return str((item.get("metadata") or {}).get("namespace") or "default")
+
+
+def _get_labels(item: Object) -> Mapping[str, str]:
+    return (item.get("metadata") or {}).get("labels") or {}

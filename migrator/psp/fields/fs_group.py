@@ -1,0 +1,30 @@
+"""`fsGroup`: the group that owns a pod's volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from migrator.model.field import FieldPath
+from migrator.psp.field_rule import Default, FieldRule
+from migrator.psp.groups import get_default_group, validate_groups
+from migrator.psp.model import PodSecurityPolicy
+from migrator.psp.pod import Object, get_security_context, get_spec
+
+_PATH: Final[FieldPath] = ("spec", "securityContext", "fsGroup")
+
+
+def default_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[Default]:
+    """MustRunAs gives the first range's minimum."""
+    group = get_default_group(policy.fs_group)
+    if group is not None and get_security_context(get_spec(pod)).get("fsGroup") is None:
+        yield _PATH, group
+
+
+def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
+    """The group must lie in a range."""
+    group = get_security_context(get_spec(pod)).get("fsGroup")
+    yield from validate_groups(policy.fs_group, None if group is None else [group], _PATH)
+
+
+RULE = FieldRule("fsGroup", default_pod=default_pod, validate_pod=validate_pod)

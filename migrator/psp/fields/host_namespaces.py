@@ -1,0 +1,26 @@
+"""`hostNetwork`, `hostPID`, `hostIPC`: the node's namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrator.psp.field_rule import FieldRule
+from migrator.psp.messages import write_invalid
+from migrator.psp.model import PodSecurityPolicy
+from migrator.psp.pod import Object, get_spec
+
+
+def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
+    """Each must be allowed to be used."""
+    spec = get_spec(pod)
+    for field, noun, allowed in (
+        ("hostNetwork", "network", policy.host_network),
+        ("hostPID", "PID", policy.host_pid),
+        ("hostIPC", "IPC", policy.host_ipc),
+    ):
+        if spec.get(field) and not allowed:
+            # The API server keeps these in its own pods' security context, and says so.
+            yield write_invalid(f"spec.securityContext.{field}", "true", f"Host {noun} is not allowed to be used")
+
+
+RULE = FieldRule("hostNamespaces", validate_pod=validate_pod)

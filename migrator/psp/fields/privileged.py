@@ -1,0 +1,21 @@
+"""`privileged`: containers that may do what the node may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrator.model.field import FieldPath
+from migrator.psp.field_rule import FieldRule
+from migrator.psp.messages import write_invalid
+from migrator.psp.model import PodSecurityPolicy
+from migrator.psp.pod import Object, get_security_context
+
+
+def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath) -> Iterator[str]:
+    """Such a container needs a policy that says so."""
+    if get_security_context(container).get("privileged") and not policy.privileged:
+        place = (*path, "securityContext", "privileged")
+        yield write_invalid(place, "true", "Privileged containers are not allowed")
+
+
+RULE = FieldRule("privileged", validate_container=validate_container)

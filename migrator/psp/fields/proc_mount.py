@@ -1,0 +1,26 @@
+"""`procMount`: how a container sees /proc.
+
+`allowedProcMountTypes` means nothing here: its feature gate, ProcMountType, is off unless a cluster's
+administrator turns it on, and the API server then drops the field from policies as it does from pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrator.model.field import FieldPath
+from migrator.psp.field_rule import FieldRule
+from migrator.psp.messages import write_invalid, write_value
+from migrator.psp.model import PodSecurityPolicy
+from migrator.psp.pod import Object, get_security_context
+
+
+def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath) -> Iterator[str]:
+    """Only `Default` is allowed, which is what containers have that say nothing."""
+    proc_mount = get_security_context(container).get("procMount") or "Default"
+    if proc_mount != "Default":
+        place = (*path, "securityContext", "procMount")
+        yield write_invalid(place, write_value(proc_mount), "ProcMountType is not allowed")
+
+
+RULE = FieldRule("allowedProcMountTypes", validate_container=validate_container)

@@ -1,0 +1,30 @@
+"""`runAsGroup`: the primary group of a container's process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrator.model.field import FieldPath
+from migrator.psp.field_rule import Default, FieldRule
+from migrator.psp.groups import get_default_group, validate_groups
+from migrator.psp.model import PodSecurityPolicy
+from migrator.psp.pod import Object, get_effective
+
+
+def default_container(
+    policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
+) -> Iterator[Default]:
+    """MustRunAs gives the first range's minimum."""
+    group = get_default_group(policy.run_as_group)
+    if group is not None and get_effective(pod, container, "runAsGroup") is None:
+        yield (*path, "securityContext", "runAsGroup"), group
+
+
+def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath) -> Iterator[str]:
+    """The group must lie in a range; upstream names the security context, not the field."""
+    group = get_effective(pod, container, "runAsGroup")
+    groups = None if group is None else [group]
+    yield from validate_groups(policy.run_as_group, groups, (*path, "securityContext"))
+
+
+RULE = FieldRule("runAsGroup", default_container=default_container, validate_container=validate_container)

@@ -1,0 +1,116 @@
+"""`volumes`, `allowedHostPaths`, `allowedFlexVolumes`, `allowedCSIDrivers`: what a pod may mount.
+
+Source: validatePodVolumes in provider.go, pkg/security/podsecuritypolicy/util/util.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from migrator.model.field import FieldPath
+from migrator.psp.field_rule import FieldRule
+from migrator.psp.messages import write_invalid, write_value
+from migrator.psp.model import AllowedHostPath, PodSecurityPolicy
+from migrator.psp.pod import Object, get_spec, visit_containers
+from migrator.psp.volume_types import find_volume_type
+
+
+def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
+    """The type of every volume must be listed; some types are then asked more."""
+    for index, volume in enumerate(get_spec(pod).get("volumes") or ()):
+        place: FieldPath = ("spec", "volumes", index)
+        volume_type = find_volume_type(volume)
+        if volume_type is None:
+            yield write_invalid(place, '""', f"unknown volume type for volume: {volume.get('name')}")
+        elif not _is_type_allowed(policy, volume_type, volume):
+            text = f"{volume_type} volumes are not allowed to be used"
+            yield write_invalid(place, write_value(volume_type), text)
+        elif volume_type in _FURTHER_CHECKS:
+            yield from _FURTHER_CHECKS[volume_type](policy, pod, volume, place)
+
+
+def _is_type_allowed(policy: PodSecurityPolicy, volume_type: str, volume: Object) -> bool:
+    if "*" in policy.volumes or volume_type in policy.volumes:
+        return True
+    # Before 1.21 a service account's token came as a secret: policies that allow those allow its successor.
+    return volume_type == "projected" and "secret" in policy.volumes and is_service_account_token(volume)
+
+
+def is_service_account_token(volume: Object) -> bool:
+    """Whether a projected volume has nothing in it that the ServiceAccount plugin would not put there."""
+    return all(_is_token_source(source) for source in volume["projected"].get("sources") or ())
+
+
+def _is_token_source(source: Object) -> bool:
+    token, config_map, downward = (source.get(key) for key in ("serviceAccountToken", "configMap", "downwardAPI"))
+    if token is None and config_map is None and downward is None:
+        return False
+    if token is not None and (token.get("path") != "token" or token.get("audience")):
+        return False
+    if config_map is not None and config_map.get("name") != "kube-root-ca.crt":
+        return False
+    return downward is None or all(_is_namespace(item) for item in downward.get("items") or ())
+
+
+def _is_namespace(item: Object) -> bool:
+    field = item.get("fieldRef")
+    return (
+        item.get("path") == "namespace"
+        and field is not None
+        and (field.get("apiVersion") or "v1") == "v1"
+        and field.get("fieldPath") == "metadata.namespace"
+    )
+
+
+def _validate_host_path(policy: PodSecurityPolicy, pod: Object, volume: Object, place: FieldPath) -> Iterator[str]:
+    path = volume["hostPath"].get("path") or ""
+    allowed = find_allowed_host_path(policy.allowed_host_paths, path)
+    if allowed is None:
+        yield write_invalid((*place, "hostPath", "pathPrefix"), write_value(path), "is not allowed to be used")
+    elif allowed.read_only:
+        yield from _validate_mounts(pod, volume.get("name"))
+
+
+def find_allowed_host_path(allowed: Sequence[AllowedHostPath], path: str) -> AllowedHostPath | None:
+    """The entry that lets a path be used: a writable one before a read-only one; no entries allow all."""
+    if not allowed:
+        return AllowedHostPath("/")
+    matching = [entry for entry in allowed if _is_below(path, entry.path_prefix)]
+    return min(matching, key=lambda entry: entry.read_only, default=None)
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    # One slash is cut, as upstream does: "/a//" stays "/a/".
+    path, prefix = path.removesuffix("/"), prefix.removesuffix("/")
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def _validate_mounts(pod: Object, name: Any) -> Iterator[str]:
+    for path, container in visit_containers(pod):
+        for index, mount in enumerate(container.get("volumeMounts") or ()):
+            if mount.get("name") == name and not mount.get("readOnly"):
+                place = (*path, "volumeMounts", index, "readOnly")
+                yield write_invalid(place, "false", "must be read-only")
+
+
+def _validate_flex_volume(policy: PodSecurityPolicy, pod: Object, volume: Object, place: FieldPath) -> Iterator[str]:
+    driver = volume["flexVolume"].get("driver") or ""
+    if policy.allowed_flex_volumes and driver not in policy.allowed_flex_volumes:
+        yield write_invalid((*place, "driver"), write_value(driver), "Flexvolume driver is not allowed to be used")
+
+
+def _validate_csi(policy: PodSecurityPolicy, pod: Object, volume: Object, place: FieldPath) -> Iterator[str]:
+    driver = volume["csi"].get("driver") or ""
+    if policy.allowed_csi_drivers and driver not in policy.allowed_csi_drivers:
+        text = "Inline CSI driver is not allowed to be used"
+        yield write_invalid((*place, "csi", "driver"), write_value(driver), text)
+
+
+_FURTHER_CHECKS: Final[Mapping[str, Callable[[PodSecurityPolicy, Object, Object, FieldPath], Iterator[str]]]] = {
+    "hostPath": _validate_host_path,
+    "flexVolume": _validate_flex_volume,
+    "csi": _validate_csi,
+}
+
+RULE = FieldRule("volumes", validate_pod=validate_pod)

@@ -1,0 +1,59 @@
+"""What the policies read in a pod, and how a pod is changed: always into a new one that shares what stayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from migrator.model.field import FieldPath
+
+Object = Mapping[str, Any]
+
+# In the order in which the plugin visits them.
+CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
+
+SECCOMP_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
+SECCOMP_CONTAINER_PREFIX: Final = "container.seccomp.security.alpha.kubernetes.io/"
+APPARMOR_CONTAINER_PREFIX: Final = "container.apparmor.security.beta.kubernetes.io/"
+
+_NOTHING: Final[Object] = {}
+
+
+def get_spec(pod: Object) -> Object:
+    """The pod's spec; empty where there is none."""
+    return pod.get("spec") or _NOTHING
+
+
+def get_annotations(pod: Object) -> Mapping[str, str]:
+    """The pod's annotations; empty where there are none."""
+    return (pod.get("metadata") or _NOTHING).get("annotations") or _NOTHING
+
+
+def get_security_context(holder: Object) -> Object:
+    """The security context of a pod's spec or of a container; empty where there is none."""
+    return holder.get("securityContext") or _NOTHING
+
+
+def get_effective(pod: Object, container: Object, field: str) -> Any:
+    """A field of the security context that containers inherit from their pod."""
+    value = get_security_context(container).get(field)
+    return get_security_context(get_spec(pod)).get(field) if value is None else value
+
+
+def visit_containers(pod: Object) -> Iterator[tuple[FieldPath, Object]]:
+    """Every container of the pod with its path: init containers, containers, ephemeral containers."""
+    spec = get_spec(pod)
+    for field in CONTAINER_LISTS:
+        for index, container in enumerate(spec.get(field) or ()):
+            yield ("spec", field, index), container
+
+
+def set_field(value: Any, path: FieldPath, new: Any) -> Any:
+    """Copy a value with one field set; what is missing on the way is made, what lies beside it is shared."""
+    if not path:
+        return new
+    step, rest = path[0], path[1:]
+    if isinstance(step, int):
+        return [*value[:step], set_field(value[step], rest, new), *value[step + 1 :]]
+    value = value or {}
+    return {**value, step: set_field(value.get(step), rest, new)}
