@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from migrator.model.field import FieldPath
+from migrator.psp.field_rule import ContainerCheck, ContainerDefault, Default, PodCheck, PodDefault
 from migrator.psp.fields import CONTAINER_RULES, POD_RULES
 from migrator.psp.model import PodSecurityPolicy
-from migrator.psp.pod import Object, set_field, visit_containers
+from migrator.psp.pod import Object, set_fields, visit_containers
 from migrator.psp.prepare import find_invalid_values, finish_pod
 
 SELECTED_ANNOTATION: Final = "kubernetes.io/psp"
@@ -83,7 +85,8 @@ def select_policy(pod: Object, policies: Iterable[PodSecurityPolicy]) -> Selecti
         return Selection(None, (), verdicts, pod)
     # The plugin looks once more at what is to be stored. By itself that changes nothing: what a policy writes it
     # also admits, unchanged. Only a mutating webhook in between could.
-    stored = finish_pod(set_field(chosen.pod, ("metadata", "annotations", SELECTED_ANNOTATION), chosen.psp))
+    mark = ("metadata", "annotations", SELECTED_ANNOTATION), chosen.psp
+    stored = finish_pod(set_fields(chosen.pod, [mark]))
     return Selection(chosen.psp, chosen.mutations, verdicts, stored, tuple(find_invalid_values(stored)))
 
 
@@ -94,8 +97,11 @@ def sort_policies(policies: Iterable[PodSecurityPolicy]) -> list[PodSecurityPoli
 
 def judge_pod(pod: Object, policy: PodSecurityPolicy) -> Verdict:
     """Let one policy write its defaults into a pod and judge the result."""
-    changed, mutations = _set_policy_defaults(pod, policy)
-    return Verdict(policy.name, mutations, tuple(_validate(changed, policy)), changed)
+    rules = _find_rules(policy)
+    defaults = tuple(_find_defaults(pod, rules, policy))
+    changed = set_fields(pod, defaults)
+    mutations = tuple(Mutation(path, value, policy.name) for path, value in defaults)
+    return Verdict(policy.name, mutations, tuple(_validate(changed, rules, policy)), changed)
 
 
 def _choose(verdicts: Sequence[Verdict]) -> Verdict | None:
@@ -104,33 +110,40 @@ def _choose(verdicts: Sequence[Verdict]) -> Verdict | None:
     return next(unchanged, allowing[0] if allowing else None)
 
 
-def _set_policy_defaults(pod: Object, policy: PodSecurityPolicy) -> tuple[Object, tuple[Mutation, ...]]:
-    mutations: list[Mutation] = []
-    for rule in _DEFAULTING_POD_RULES:
-        assert rule.default_pod is not None
-        mutations += [Mutation(path, value, policy.name) for path, value in rule.default_pod(policy, pod)]
+def _find_defaults(pod: Object, rules: _Rules, policy: PodSecurityPolicy) -> Iterator[Default]:
+    # A default reads nothing that another default writes, so all can be taken from the pod as it was.
+    for default_pod in rules.default_pod:
+        yield from default_pod(policy, pod)
     for path, container in visit_containers(pod):
-        for rule in _DEFAULTING_CONTAINER_RULES:
-            assert rule.default_container is not None
-            defaults = rule.default_container(policy, pod, container, path)
-            mutations += [Mutation(place, value, policy.name) for place, value in defaults]
-    for mutation in mutations:
-        pod = set_field(pod, mutation.field, mutation.value)
-    return pod, tuple(mutations)
+        for default_container in rules.default_container:
+            yield from default_container(policy, pod, container, path)
 
 
-def _validate(pod: Object, policy: PodSecurityPolicy) -> Iterator[str]:
-    for rule in _VALIDATING_POD_RULES:
-        assert rule.validate_pod is not None
-        yield from rule.validate_pod(policy, pod)
+def _validate(pod: Object, rules: _Rules, policy: PodSecurityPolicy) -> Iterator[str]:
+    for validate_pod in rules.validate_pod:
+        yield from validate_pod(policy, pod)
     for path, container in visit_containers(pod):
-        for rule in _VALIDATING_CONTAINER_RULES:
-            assert rule.validate_container is not None
-            yield from rule.validate_container(policy, pod, container, path)
+        for validate_container in rules.validate_container:
+            yield from validate_container(policy, pod, container, path)
 
 
-# A container's defaults read only what no other default writes, so they can all be taken from the pod as it was.
-_DEFAULTING_POD_RULES: Final = tuple(rule for rule in POD_RULES if rule.default_pod)
-_DEFAULTING_CONTAINER_RULES: Final = tuple(rule for rule in CONTAINER_RULES if rule.default_container)
-_VALIDATING_POD_RULES: Final = tuple(rule for rule in POD_RULES if rule.validate_pod)
-_VALIDATING_CONTAINER_RULES: Final = tuple(rule for rule in CONTAINER_RULES if rule.validate_container)
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """The functions of the rules that concern a policy."""
+
+    default_pod: tuple[PodDefault, ...]
+    default_container: tuple[ContainerDefault, ...]
+    validate_pod: tuple[PodCheck, ...]
+    validate_container: tuple[ContainerCheck, ...]
+
+
+@lru_cache(maxsize=4096)
+def _find_rules(policy: PodSecurityPolicy) -> _Rules:
+    pod = [rule for rule in POD_RULES if rule.concerns(policy)]
+    container = [rule for rule in CONTAINER_RULES if rule.concerns(policy)]
+    return _Rules(
+        tuple(rule.default_pod for rule in pod if rule.default_pod),
+        tuple(rule.default_container for rule in container if rule.default_container),
+        tuple(rule.validate_pod for rule in pod if rule.validate_pod),
+        tuple(rule.validate_container for rule in container if rule.validate_container),
+    )

@@ -132,10 +132,15 @@ class PolicyGrants:
             self._answers[key] = self._join_policies(identity, namespace)
         return self._answers[key]
 
-    def may_use(self, identities: Iterable[Identity], namespace: str, policy: str) -> bool:
-        """Whether one of several identities may use a policy for pods of a namespace."""
-        answers = (self.find_policies(identity, namespace) for identity in identities)
-        return any(names is None or policy in names for names in answers)
+    def select_usable(self, identities: Iterable[Identity], namespace: str, names: frozenset[str]) -> frozenset[str]:
+        """Of some policies, those that one of several identities may use for pods of a namespace."""
+        usable: frozenset[str] = frozenset()
+        for identity in identities:
+            found = self.find_policies(identity, namespace)
+            if found is None:
+                return names
+            usable |= found
+        return usable & names
 
     def _join_policies(self, identity: Identity, namespace: str) -> frozenset[str] | None:
         if MASTERS in identity.groups:

@@ -21,11 +21,13 @@ ContainerCheck = Callable[[PodSecurityPolicy, Object, Object, FieldPath], Iterat
 class FieldRule:
     """A field of PodSecurityPolicy.
 
+    `concerns` tells whether the rule can do anything at all under a policy.
     `default_…` yield the fields to set, with full paths from the pod; `validate_…` yield upstream's messages on
     the pod with all defaults in it. The container's functions get the container and its path as well.
     """
 
     name: str
+    concerns: Callable[[PodSecurityPolicy], bool]
     default_pod: PodDefault | None = None
     default_container: ContainerDefault | None = None
     validate_pod: PodCheck | None = None

@@ -5,10 +5,10 @@ Source: Error in k8s.io/apimachinery/pkg/util/validation/field, whose texts carr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from migrator.model.field import FieldPath, format_path
+from migrator.podsecurity.wording import quote_go
 
 
 def write_invalid(path: FieldPath | str, value: str, detail: str = "") -> str:
@@ -37,7 +37,7 @@ def write_value(value: str | int | bool | None) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False)
+    return quote_go(value) if isinstance(value, str) else str(value)
 
 
 def write_ids(ids: Sequence[int] | None) -> str:

@@ -146,6 +146,10 @@ class PodSecurityPolicy:
     app_armor: ProfileStrategy = ProfileStrategy()
     problems: tuple[Problem, ...] = ()
 
+    def __hash__(self) -> int:
+        # Policies are keys of many look-ups, and have names of their own.
+        return hash(self.name)
+
     @property
     def usable(self) -> bool:
         """Whether the admission plugin would ever ask this policy."""

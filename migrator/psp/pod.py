@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from migrator.model.field import FieldPath
@@ -48,12 +48,25 @@ def visit_containers(pod: Object) -> Iterator[tuple[FieldPath, Object]]:
             yield ("spec", field, index), container
 
 
-def set_field(value: Any, path: FieldPath, new: Any) -> Any:
-    """Copy a value with one field set; what is missing on the way is made, what lies beside it is shared."""
-    if not path:
-        return new
-    step, rest = path[0], path[1:]
-    if isinstance(step, int):
-        return [*value[:step], set_field(value[step], rest, new), *value[step + 1 :]]
-    value = value or {}
-    return {**value, step: set_field(value.get(step), rest, new)}
+def set_fields(pod: Object, changes: Iterable[tuple[FieldPath, Any]]) -> Object:
+    """Copy a pod with fields set; what is missing on the way is made, what lies beside it is shared.
+
+    Without changes the pod itself comes back.
+    """
+    copies: dict[FieldPath, Any] = {}
+    for path, value in changes:
+        if not copies:
+            copies[()] = dict(pod)
+        parent = copies[()]
+        for depth in range(1, len(path)):
+            here = path[:depth]
+            if here not in copies:
+                copies[here] = parent[path[depth - 1]] = _copy_shallow(parent, path[depth - 1])
+            parent = copies[here]
+        parent[path[-1]] = value
+    return copies[()] if copies else pod
+
+
+def _copy_shallow(parent: Any, step: str | int) -> Any:
+    found = parent[step] if isinstance(step, int) else parent.get(step)
+    return list(found) if isinstance(found, list) else dict(found or {})

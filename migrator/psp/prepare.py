@@ -19,7 +19,7 @@ from migrator.psp.pod import (
     get_annotations,
     get_security_context,
     get_spec,
-    set_field,
+    set_fields,
     visit_containers,
 )
 
@@ -123,22 +123,23 @@ def finish_pod(pod: Object) -> Object:
 
     Seccomp annotations become fields, and fields annotations.
     """
-    pod = _sync_seccomp(pod, SECCOMP_POD, ("spec",), get_spec(pod))
+    holders: list[tuple[str, FieldPath, Object]] = [(SECCOMP_POD, ("spec",), get_spec(pod))]
     for path, container in visit_containers(pod):
-        pod = _sync_seccomp(pod, SECCOMP_CONTAINER_PREFIX + str(container.get("name")), path, container)
-    return pod
+        holders.append((SECCOMP_CONTAINER_PREFIX + str(container.get("name")), path, container))
+    return set_fields(pod, [change for holder in holders for change in _sync_seccomp(pod, *holder)])
 
 
-def _sync_seccomp(pod: Object, key: str, path: FieldPath, holder: Object) -> Object:
+def _sync_seccomp(pod: Object, key: str, path: FieldPath, holder: Object) -> Iterator[tuple[FieldPath, Any]]:
     annotation = get_annotations(pod).get(key)
     field = get_security_context(holder).get("seccompProfile")
     if annotation is None and field is not None:
         text = convert_field(field)
-        return set_field(pod, ("metadata", "annotations", key), text) if text else pod
-    if annotation is not None and field is None:
+        if text:
+            yield ("metadata", "annotations", key), text
+    elif annotation is not None and field is None:
         profile = convert_annotation(annotation)
-        return set_field(pod, (*path, "securityContext", "seccompProfile"), profile) if profile else pod
-    return pod
+        if profile:
+            yield (*path, "securityContext", "seccompProfile"), profile
 
 
 def find_invalid_values(pod: Object) -> Iterator[str]:

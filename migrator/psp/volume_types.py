@@ -47,7 +47,7 @@ def find_volume_type(volume: Mapping[str, Any]) -> str | None:
 
     A volume without any source is an emptyDir, as the API's defaults say.
     """
-    for field, volume_type in VOLUME_TYPES.items():
-        if volume.get(field) is not None:
-            return volume_type
-    return None if any(volume.get(key) is not None for key in volume if key != "name") else "emptyDir"
+    sources = [field for field, source in volume.items() if field != "name" and source is not None]
+    if len(sources) == 1:
+        return VOLUME_TYPES.get(sources[0])
+    return next((VOLUME_TYPES[field] for field in VOLUME_TYPES if field in sources), None if sources else "emptyDir")

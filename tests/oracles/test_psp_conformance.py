@@ -335,7 +335,8 @@ def _decide(world: World, pod: Json, requester: Identity) -> tuple[Selection, li
     choice = SERVICE_ACCOUNTS[account]
     prepared = prepare_pod(pod, {} if choice is None else {"automountServiceAccountToken": choice})
     identities = (make_service_account_identity(namespace, account), requester)
-    usable = [p for p in world.policies if world.grants.may_use(identities, namespace, p.name)]
+    names = world.grants.select_usable(identities, namespace, frozenset(policy.name for policy in world.policies))
+    usable = [policy for policy in world.policies if policy.name in names]
     return select_policy(prepared, usable), usable
 
 
@@ -368,16 +369,15 @@ def _list_differences(ours: Any, theirs: Any, path: str) -> Iterator[str]:
 
 
 def _compare_messages(opening: str, rejected_by: dict[str, tuple[str, ...]], response: Response) -> str | None:
-    # The server lists the policies in no particular order.
+    # The server lists the policies in no particular order; each one's messages stay together.
     _, found, rest = response.message.partition(f"PodSecurityPolicy: {opening}: [")
-    for messages in sorted(rejected_by.values(), key=lambda messages: -len(" ".join(messages))):
-        text = " ".join(messages)
-        if text not in rest:
-            return f"engine: {rejected_by}; server: {response.status} {response.message}"
-        rest = rest.replace(text, "", 1)
-    if response.status != 403 or not found or rest.strip() != "]":
-        return f"engine: {rejected_by}; server: {response.status} {response.message}"
-    return None
+    together = all(" ".join(messages) in rest for messages in rejected_by.values())
+    every = [message for messages in rejected_by.values() for message in messages]
+    for message in sorted(every, key=len, reverse=True):
+        rest = rest.replace(message, "", 1)
+    if response.status == 403 and found and together and rest.strip() == "]":
+        return None
+    return f"engine: {rejected_by}; server: {response.status} {response.message}; left: {rest}"
 
 
 def _strip(pod: Json) -> Json:

@@ -11,6 +11,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_security_context
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """A policy that allows it and gives no default has nothing to say."""
+    return not policy.allow_privilege_escalation or policy.default_allow_privilege_escalation is not None
+
+
 def default_container(
     policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
 ) -> Iterator[Default]:
@@ -34,5 +39,5 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
 
 
 RULE = FieldRule(
-    "allowPrivilegeEscalation", default_container=default_container, validate_container=validate_container
+    "allowPrivilegeEscalation", concerns, default_container=default_container, validate_container=validate_container
 )

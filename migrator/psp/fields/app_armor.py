@@ -14,6 +14,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import APPARMOR_CONTAINER_PREFIX, Object, get_annotations
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """Without annotations profiles are left alone."""
+    return bool(policy.app_armor.default) or policy.app_armor.allowed is not None
+
+
 def default_container(
     policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
 ) -> Iterator[Default]:
@@ -37,4 +42,4 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_forbidden(write_annotation_path(key), text)
 
 
-RULE = FieldRule("appArmor", default_container=default_container, validate_container=validate_container)
+RULE = FieldRule("appArmor", concerns, default_container=default_container, validate_container=validate_container)

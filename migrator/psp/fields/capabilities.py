@@ -14,6 +14,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_security_context
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """Every policy has a say."""
+    return True
+
+
 def default_container(
     policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
 ) -> Iterator[Default]:
@@ -55,4 +60,4 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
             yield write_invalid((*place, "drop"), write_capabilities(drop), text)
 
 
-RULE = FieldRule("capabilities", default_container=default_container, validate_container=validate_container)
+RULE = FieldRule("capabilities", concerns, default_container=default_container, validate_container=validate_container)

@@ -14,6 +14,11 @@ from migrator.psp.pod import Object, get_security_context, get_spec
 _PATH: Final[FieldPath] = ("spec", "securityContext", "fsGroup")
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """RunAsAny leaves groups alone."""
+    return policy.fs_group.rule != "RunAsAny"
+
+
 def default_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[Default]:
     """MustRunAs gives the first range's minimum."""
     group = get_default_group(policy.fs_group)
@@ -27,4 +32,4 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     yield from validate_groups(policy.fs_group, None if group is None else [group], _PATH)
 
 
-RULE = FieldRule("fsGroup", default_pod=default_pod, validate_pod=validate_pod)
+RULE = FieldRule("fsGroup", concerns, default_pod=default_pod, validate_pod=validate_pod)

@@ -10,6 +10,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_spec
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """A policy that allows all three has nothing to say."""
+    return not (policy.host_network and policy.host_pid and policy.host_ipc)
+
+
 def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     """Each must be allowed to be used."""
     spec = get_spec(pod)
@@ -23,4 +28,4 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
             yield write_invalid(f"spec.securityContext.{field}", "true", f"Host {noun} is not allowed to be used")
 
 
-RULE = FieldRule("hostNamespaces", validate_pod=validate_pod)
+RULE = FieldRule("hostNamespaces", concerns, validate_pod=validate_pod)

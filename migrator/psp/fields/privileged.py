@@ -11,6 +11,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_security_context
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """A policy that allows it has nothing to say."""
+    return not policy.privileged
+
+
 def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath) -> Iterator[str]:
     """Such a container needs a policy that says so."""
     if get_security_context(container).get("privileged") and not policy.privileged:
@@ -18,4 +23,4 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_invalid(place, "true", "Privileged containers are not allowed")
 
 
-RULE = FieldRule("privileged", validate_container=validate_container)
+RULE = FieldRule("privileged", concerns, validate_container=validate_container)

@@ -11,6 +11,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_security_context
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """A policy that does not want it has nothing to say."""
+    return policy.read_only_root_filesystem
+
+
 def default_container(
     policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
 ) -> Iterator[Default]:
@@ -31,4 +36,6 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_invalid(place, "false", "ReadOnlyRootFilesystem must be set to true")
 
 
-RULE = FieldRule("readOnlyRootFilesystem", default_container=default_container, validate_container=validate_container)
+RULE = FieldRule(
+    "readOnlyRootFilesystem", concerns, default_container=default_container, validate_container=validate_container
+)

@@ -11,6 +11,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_effective
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """No strategy and RunAsAny leave groups alone."""
+    return policy.run_as_group is not None and policy.run_as_group.rule != "RunAsAny"
+
+
 def default_container(
     policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
 ) -> Iterator[Default]:
@@ -27,4 +32,4 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
     yield from validate_groups(policy.run_as_group, groups, (*path, "securityContext"))
 
 
-RULE = FieldRule("runAsGroup", default_container=default_container, validate_container=validate_container)
+RULE = FieldRule("runAsGroup", concerns, default_container=default_container, validate_container=validate_container)

@@ -14,6 +14,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_effective
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """RunAsAny leaves users alone."""
+    return policy.run_as_user.rule != "RunAsAny"
+
+
 def default_container(
     policy: PodSecurityPolicy, pod: Object, container: Object, path: FieldPath
 ) -> Iterator[Default]:
@@ -54,4 +59,4 @@ def _validate_non_root(non_root: bool | None, user: int | None, place: FieldPath
         yield write_invalid((*place, "runAsUser"), "0", "running with the root UID is forbidden")
 
 
-RULE = FieldRule("runAsUser", default_container=default_container, validate_container=validate_container)
+RULE = FieldRule("runAsUser", concerns, default_container=default_container, validate_container=validate_container)

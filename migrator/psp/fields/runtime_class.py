@@ -10,6 +10,11 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_spec
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """Most policies do not speak of runtime classes."""
+    return policy.runtime_class is not None
+
+
 def default_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[Default]:
     """A pod that names none gets the policy's default, if it has one."""
     strategy = policy.runtime_class
@@ -26,4 +31,4 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     yield write_invalid("spec.runtimeClassName", write_value(name))
 
 
-RULE = FieldRule("runtimeClass", default_pod=default_pod, validate_pod=validate_pod)
+RULE = FieldRule("runtimeClass", concerns, default_pod=default_pod, validate_pod=validate_pod)

@@ -17,6 +17,11 @@ from migrator.psp.pod import Object, get_effective, get_security_context, get_sp
 _PATH: Final[FieldPath] = ("spec", "securityContext", "seLinuxOptions")
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """RunAsAny leaves contexts alone."""
+    return policy.se_linux.rule == "MustRunAs"
+
+
 def default_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[Default]:
     """MustRunAs gives its options to the pod; containers then inherit them."""
     options = _get_required_options(policy)
@@ -66,4 +71,6 @@ def are_levels_equal(one: str, other: str) -> bool:
     )
 
 
-RULE = FieldRule("seLinux", default_pod=default_pod, validate_pod=validate_pod, validate_container=validate_container)
+RULE = FieldRule(
+    "seLinux", concerns, default_pod=default_pod, validate_pod=validate_pod, validate_container=validate_container
+)

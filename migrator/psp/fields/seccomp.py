@@ -41,6 +41,11 @@ def convert_annotation(profile: str) -> dict[str, Any] | None:
     return None
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """Every policy has a say."""
+    return True
+
+
 def default_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[Default]:
     """The annotation follows the pod's field, else the policy's default.
 
@@ -92,4 +97,6 @@ def _validate(policy: PodSecurityPolicy, profile: str, key: str) -> Iterator[str
         yield write_forbidden(write_annotation_path(key), text)
 
 
-RULE = FieldRule("seccomp", default_pod=default_pod, validate_pod=validate_pod, validate_container=validate_container)
+RULE = FieldRule(
+    "seccomp", concerns, default_pod=default_pod, validate_pod=validate_pod, validate_container=validate_container
+)

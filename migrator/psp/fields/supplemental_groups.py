@@ -14,6 +14,11 @@ from migrator.psp.pod import Object, get_security_context, get_spec
 _PATH: Final[FieldPath] = ("spec", "securityContext", "supplementalGroups")
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """RunAsAny leaves groups alone."""
+    return policy.supplemental_groups.rule != "RunAsAny"
+
+
 def default_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[Default]:
     """MustRunAs gives the first range's minimum; an empty list is a choice that is left."""
     group = get_default_group(policy.supplemental_groups)
@@ -27,4 +32,4 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     yield from validate_groups(policy.supplemental_groups, groups, _PATH)
 
 
-RULE = FieldRule("supplementalGroups", default_pod=default_pod, validate_pod=validate_pod)
+RULE = FieldRule("supplementalGroups", concerns, default_pod=default_pod, validate_pod=validate_pod)

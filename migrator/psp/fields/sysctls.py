@@ -24,6 +24,11 @@ SAFE_SYSCTLS: Final = frozenset(
 )
 
 
+def concerns(policy: PodSecurityPolicy) -> bool:
+    """Every policy has a say."""
+    return True
+
+
 def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     """What is forbidden is refused first; then it must be safe, or allowed though unsafe."""
     for index, sysctl in enumerate(get_security_context(get_spec(pod)).get("sysctls") or ()):
@@ -39,4 +44,4 @@ def does_any_match(patterns: Sequence[str], name: str) -> bool:
     return any(name.startswith(item[:-1]) if item.endswith("*") else name == item for item in patterns)
 
 
-RULE = FieldRule("sysctls", validate_pod=validate_pod)
+RULE = FieldRule("sysctls", concerns, validate_pod=validate_pod)
