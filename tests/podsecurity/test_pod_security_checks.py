@@ -53,6 +53,26 @@ def test_every_border_between_versions_has_fixtures_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize("check", load_checks(), ids=lambda check: check.id)
+def test_a_hardened_pod_passes_at_every_version(check: Check) -> None:
+    security_context = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {
+        "name": "web",
+        "ports": [{"containerPort": 8080}],
+        "livenessProbe": {"httpGet": {"port": 8080}},
+        "securityContext": security_context,
+    }
+    lists = ("initContainers", "containers", "ephemeralContainers")
+    pod = read_pod({}, {key: [container] for key in lists} | {"volumes": [{"name": "a", "emptyDir": {}}]})
+    assert [versioned.check_pod(pod) for versioned in check.versions] == [None] * len(check.versions)
+
+
+@pytest.mark.parametrize("check", load_checks(), ids=lambda check: check.id)
 def test_check_is_documented(check: Check) -> None:
     title, blank, *rest = document_check(check).split("\n")
     assert re.fullmatch(r"[A-Z].*[.]", title)

@@ -36,7 +36,7 @@ def forbid_app_armor_profiles(pod: Pod) -> Forbidden | None:
         return None
     contexts = [pod.security_context] * pod_is_bad + [container.security_context for container in containers]
     values = sorted({context["appArmorProfile"].get("type") or "" for context in contexts})
-    values += sorted(f"{key}={quote_go(pod.annotations[key] or '')}" for key in annotations)
+    values += sorted(f"{key}={quote_go(pod.annotations[key])}" for key in annotations)
     setters = [name_setters(pod_is_bad, containers)] if contexts else []
     setters += [choose_number("annotation", "annotations", len(annotations))] if annotations else []
     return Forbidden(
