@@ -162,7 +162,10 @@ def read_grants(objects: Iterable[Object]) -> PolicyGrants:
     by_kind: dict[str, list[Object]] = {}
     for item in objects:
         by_kind.setdefault(str(item.get("kind")), []).append(item)
-    cluster_roles = _resolve_cluster_roles(_merge(_BUILT_IN_CLUSTER_ROLES, by_kind.get("ClusterRole", ())))
+    given = by_kind.get("ClusterRole", ())
+    cluster_roles = _resolve_cluster_roles(
+        _merge(_BUILT_IN_CLUSTER_ROLES, given), frozenset(_get_name(role) for role in given)
+    )
     roles = {
         (_get_namespace(role), _get_name(role)): _find_usable(role.get("rules")) for role in by_kind.get("Role", ())
     }
@@ -229,15 +232,16 @@ def _find_usable(rules: Any) -> _Usable:
     return frozenset(names)
 
 
-def _resolve_cluster_roles(roles: Mapping[str, Object]) -> dict[str, _Usable]:
+def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -> dict[str, _Usable]:
     """What each cluster role lets one use, aggregated roles with the rules of those that they select.
 
-    A role whose selectors match nothing keeps the rules that it states: the roles that it once selected may not
-    be among the sources.
+    A role whose selectors match none that was given keeps the rules that it states: the roles that it once
+    selected may not be among the sources.
     """
     selected = {name: _select_roles(role, roles) for name, role in roles.items() if role.get("aggregationRule")}
     usable = {
-        name: frozenset() if selected.get(name) else _find_usable(role.get("rules")) for name, role in roles.items()
+        name: frozenset() if not given.isdisjoint(selected.get(name, ())) else _find_usable(role.get("rules"))
+        for name, role in roles.items()
     }
     changed = True
     while changed:

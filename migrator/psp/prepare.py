@@ -22,6 +22,7 @@ from migrator.psp.pod import (
     set_fields,
     visit_containers,
 )
+from migrator.psp.shape import read_pod
 
 TOKEN_MOUNT_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TOKEN_VOLUME_PREFIX: Final = "kube-api-access-"
@@ -33,9 +34,9 @@ def prepare_pod(pod: Object, service_account: Object | None = None) -> dict[str,
     """Make the pod that the policies see out of the one that was submitted.
 
     `service_account` is the ServiceAccount object that the pod runs under, None where it is not known; of it only
-    `automountServiceAccountToken` counts.
+    `automountServiceAccountToken` counts. Raises PodShapeError for a pod that the API server would not decode.
     """
-    return mount_service_account_token(set_defaults(pod), service_account)
+    return mount_service_account_token(set_defaults(read_pod(pod)), service_account)
 
 
 def set_defaults(pod: Object) -> dict[str, Any]:

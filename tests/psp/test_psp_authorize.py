@@ -253,6 +253,11 @@ def test_stated_rules_of_an_aggregated_role_count_only_where_it_selects_nothing(
     assert usable(read_grants([stated, binding]), WEB) == {"one"}
     empty = role("ClusterRole", "part", labels={"team": "a"})
     assert usable(read_grants([stated, binding, empty]), WEB) == set()
+    admin = aggregate(
+        "admin", {"matchLabels": {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}}, rules=(USE_ONE,)
+    )
+    grants = read_grants([admin, bind("ClusterRoleBinding", "ClusterRole", "admin", account())])
+    assert usable(grants, WEB) == {"one"}
 
 
 def test_grants_tell_where_they_come_from() -> None:
