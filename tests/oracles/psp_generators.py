@@ -418,7 +418,21 @@ def make_pod(random: Random) -> Json:
     annotations = _make_pod_annotations(random, spec, names)
     if annotations:
         metadata["annotations"] = annotations
+    _add_nulls(random, spec)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _add_nulls(random: Random, spec: Json) -> None:
+    """Say nothing in another way."""
+    for holder, fields in (
+        (spec, ("initContainers", "securityContext", "volumes", "runtimeClassName")),
+        *((container, ("securityContext", "ports", "volumeMounts")) for container in spec["containers"]),
+    ):
+        if random.random() < 0.05:
+            holder.setdefault(random.choice(fields), None)
+        context = holder.get("securityContext")
+        if context and random.random() < 0.1:
+            context.setdefault(random.choice(("runAsUser", "runAsNonRoot", "seLinuxOptions", "seccompProfile")), None)
 
 
 def _make_container(random: Random, name: str, volumes: list[Json]) -> Json:
@@ -561,10 +575,10 @@ def _make_pod_annotations(random: Random, spec: Json, names: list[str]) -> dict[
     for field in ("containers", "initContainers"):
         holders += [
             (f"container.seccomp.security.alpha.kubernetes.io/{container['name']}", container)
-            for container in spec.get(field, ())
+            for container in spec.get(field) or ()
         ]
     for key, holder in holders:
-        field = holder.get("securityContext", {}).get("seccompProfile")
+        field = (holder.get("securityContext") or {}).get("seccompProfile")
         if random.random() < 0.15:
             annotations[key] = _write_seccomp(field) if field else random.choice(_SECCOMP)
     for name in names:
