@@ -1,0 +1,152 @@
+"""The fate of every key of a stack's files: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from migrator.model.field import FieldPath
+from migrator.sources.rancher.compose import CATALOG_KEYS, ComposeFile, KeyOrigin
+from migrator.sources.rancher.stack import Stack, StackService
+from migrator.sources.rancher.translate.model import KeyFate, mark, report
+from migrator.sources.rancher.translate.survey import Context
+from migrator.sources.tables import load_table
+
+_RANK = {"reported": 0, "ignored": 1, "translated": 2}
+_Marks = Mapping[tuple[str, FieldPath], KeyFate]
+
+
+def account_keys(stack: Stack, context: Context, fates: Iterable[KeyFate]) -> tuple[KeyFate, ...]:
+    """Give one fate for each mapping key, and for each list item that has one of its own, in the files' order."""
+    marks = _join_marks([*fates, *_mark_reading(stack), *_mark_unmatched(stack), *_mark_left_out(context)])
+    result: list[KeyFate] = []
+    for position, file in enumerate(stack.files):
+        used = None if position < len(stack.files) and not _is_extended(stack, file) else _find_used(stack, file)
+        listed = set()
+        for key in file.keys:
+            listed.add(key.path)
+            result.append(_find_fate(file, key, marks, used))
+        result.extend(
+            fate for (name, path), fate in marks.items() if name == file.file and path not in listed and path
+        )
+        result.extend(mark(key, "ignored", "Given again below; the last one counts.") for key in file.duplicates)
+    return tuple(sorted(result, key=lambda fate: (_file_rank(stack, fate.file), fate.line, _path_key(fate.path))))
+
+
+def account_refusal(stack: Stack, reason: str) -> tuple[KeyFate, ...]:
+    """Give the fates of a stack that is refused as a whole."""
+    return tuple(report(key, f"Not converted: {reason}.") for file in stack.files for key in file.keys)
+
+
+def _file_rank(stack: Stack, name: str) -> int:
+    return next((position for position, file in enumerate(stack.files) if file.file == name), len(stack.files))
+
+
+def _path_key(path: FieldPath) -> tuple[str, ...]:
+    return tuple(str(step).zfill(6) if isinstance(step, int) else step for step in path)
+
+
+def _is_extended(stack: Stack, file: ComposeFile) -> bool:
+    return "compose" not in file.file.rpartition("/")[2] or not file.file.startswith(str(stack.folder))
+
+
+def _find_used(stack: Stack, file: ComposeFile) -> frozenset[FieldPath]:
+    depth = len(file.service_root) + 1
+    return frozenset(
+        setting.origin.path[:depth]
+        for service in stack.services
+        for setting in service.settings.values()
+        if setting.origin.file == file.file
+    )
+
+
+def _join_marks(fates: Iterable[KeyFate]) -> dict[tuple[str, FieldPath], KeyFate]:
+    """Keep the gravest fate of each key; several reports on one are joined."""
+    found: dict[tuple[str, FieldPath], list[KeyFate]] = {}
+    for fate in fates:
+        found.setdefault((fate.file, fate.path), []).append(fate)
+    return {place: _join(entries) for place, entries in found.items()}
+
+
+def _join(entries: list[KeyFate]) -> KeyFate:
+    gravest = min(entries, key=lambda fate: _RANK[fate.fate])
+    same = [fate for fate in entries if fate.fate == gravest.fate]
+    messages = dict.fromkeys(fate.message for fate in same)
+    separator = " " if gravest.fate == "reported" else "; "
+    message = separator.join(messages)
+    return KeyFate(gravest.path, gravest.file, gravest.line, gravest.fate, message)
+
+
+def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset[FieldPath] | None) -> KeyFate:
+    own = marks.get((file.file, key.path))
+    if own is not None:
+        return own
+    root = file.service_root
+    depth = len(root)
+    if used is not None and (key.path[:depth] != root or not _is_used(key.path, used, depth)):
+        return mark(key, "ignored", "This stack extends other services of this file.")
+    for length in range(len(key.path) - 1, depth, -1):
+        inherited = marks.get((file.file, key.path[:length]))
+        if inherited is not None and (length > depth + 1 or inherited.fate != "translated"):
+            return mark(key, inherited.fate, inherited.message)
+    if any(step in CATALOG_KEYS for step in key.path[: depth + 1]) or len(key.path) <= depth:
+        return _default(key, _rows("stack").get(str(key.path[0])))
+    if depth and key.path[0] != "services":
+        return _default(key, _rows("stack").get(str(key.path[0])))
+    if len(key.path) == 1 and key.path[0] == "version" and not depth:
+        return _default(key, _rows("stack")["version"])
+    if len(key.path) == depth + 1:
+        return mark(key, "translated", "objects of this name")
+    return _default(key, _rows("service").get(str(key.path[depth + 1])))
+
+
+def _is_used(path: FieldPath, used: frozenset[FieldPath], depth: int) -> bool:
+    return len(path) <= depth or path[: depth + 1] in used
+
+
+def _default(key: KeyOrigin, row: Mapping[str, Any] | None) -> KeyFate:
+    if row is None:
+        return report(key, f"Unsupported config option: {key.path[-1]!r} is unknown to Rancher v1.6.")
+    if "to" in row:
+        return mark(key, "translated", row["to"])
+    return mark(key, row["fate"], row["message"])
+
+
+@cache
+def _rows(table: str) -> Mapping[str, Any]:
+    rows: Mapping[str, Any] = load_table("sources/rancher/keys.yaml")[table]
+    return rows
+
+
+def _mark_reading(stack: Stack) -> Iterator[KeyFate]:
+    for warning in stack.warnings:
+        if warning.message.startswith("replaced by"):
+            yield mark(warning.origin, "ignored", warning.message)
+        else:
+            yield report(warning.origin, warning.message)
+
+
+def _mark_unmatched(stack: Stack) -> Iterator[KeyFate]:
+    for service in stack.unmatched:
+        message = f"There is no service {service.name} in docker-compose.yml; Rancher made nothing of this."
+        yield report(service.origin, message)
+
+
+def _mark_left_out(context: Context) -> Iterator[KeyFate]:
+    for blocked in context.blocked:
+        service = context.service(blocked.service)
+        message = f"{blocked.service} is left out: {blocked.reason}."
+        yield report(service.origin, message)
+        for setting in service.settings.values():
+            yield report(setting.origin, message)
+
+
+def mark_unused(service: StackService, handled: Iterable[str]) -> tuple[KeyFate, ...]:
+    """Give the fates of a service's keys that mean nothing where it has no container."""
+    known = frozenset(handled)
+    return tuple(
+        mark(setting.origin, "ignored", f"{service.name} has no container on Kubernetes.")
+        for key, setting in service.settings.items()
+        if key not in known
+    )
