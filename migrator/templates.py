@@ -30,12 +30,12 @@ def find_templates() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-def render_template(name: str, **values: Any) -> str:
+def render_template(template: str, /, **values: Any) -> str:
     """Render a template of the templates folder, named with its whole file name.
 
     Raises jinja2.TemplateError for an unknown template or name.
     """
-    return _environment(name.endswith(".html.j2")).get_template(name).render(**values)
+    return _environment(template.endswith(".html.j2")).get_template(template).render(**values)
 
 
 def render_text(template: str, values: Mapping[str, Any]) -> str:

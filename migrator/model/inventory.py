@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from migrator.errors import InputError
 from migrator.model.objects import HorizontalPodAutoscaler, Kustomization, Namespace, NetworkPolicy, Service
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 
 Severity = Literal["error", "warning", "info"]
-Layout = Literal["document", "stream", "list", "json", "json-list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class SourceFile:
     """A file that was read.
 
     `path` is how messages name it, `root` the source that it was found under, `excluded` whether it may not be
-    changed. `documents` counts what it holds.
+    changed. `documents` counts what it holds; `content` is kept for what cannot be read again (standard input).
     """
 
     path: str
@@ -28,6 +28,7 @@ class SourceFile:
     size: int
     documents: int
     excluded: bool = False
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything that the sources hold, each tuple in a fixed order, whatever order the files were read in."""
+    """Everything that the sources hold, each tuple in a fixed order, whatever order the files were read in.
+
+    `overlays` maps a file to the outermost kustomizations that reach it, `others` counts the objects of kinds that
+    no decision looks at.
+    """
 
     sources: tuple[str, ...] = ()
     files: tuple[SourceFile, ...] = ()
@@ -62,7 +67,8 @@ class Inventory:
     network_policies: tuple[NetworkPolicy, ...] = ()
     autoscalers: tuple[HorizontalPodAutoscaler, ...] = ()
     kustomizations: tuple[Kustomization, ...] = ()
+    overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
     findings: tuple[Finding, ...] = ()
-    errors: tuple[Exception, ...] = ()
+    errors: tuple[InputError, ...] = ()

@@ -22,17 +22,22 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Service; `selector` holds sorted pairs, () where it selects nothing itself."""
+    """A Service; `selector` holds sorted pairs, () where it selects nothing itself.
+
+    `type_written` tells whether the object itself says its type.
+    """
 
     ref: ResourceRef
     own_namespace: str | None
     location: Location
     type: str
+    type_written: bool
     headless: bool
     selector: tuple[tuple[str, str], ...]
     ports: tuple[ServicePort, ...]
     external_traffic_policy: str | None
     internal_traffic_policy: str | None
+    traffic_distribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

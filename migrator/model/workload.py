@@ -28,7 +28,8 @@ class WorkloadKind:
 class HostPort:
     """An entry of a container's `ports` that asks for a port of the node.
 
-    `host_ip` and `protocol` carry the API's defaults (0.0.0.0, TCP); `path` is the entry's path in the object.
+    `host_ip` and `protocol` carry the API's defaults (0.0.0.0, TCP); `path` is the entry's path in the object;
+    `has_host_ip` tells whether the entry itself says hostIP.
     """
 
     container: str
@@ -40,6 +41,7 @@ class HostPort:
     name: str | None
     path: FieldPath
     line: int
+    has_host_ip: bool = False
 
     def overlaps(self, other: HostPort) -> bool:
         """Tell whether two pods with these entries cannot share a node.
@@ -107,8 +109,10 @@ class Workload:
     """An object that makes pods.
 
     `namespace` in `ref` is the effective one; `own_namespace` is what the object itself says. `pod` is the pod's
-    metadata and spec without what containers run (command, args, env). `host_ip_variables` are the environment
-    variables that read `status.hostIP`, as (container, name). `host_ports` are in the order written.
+    metadata and spec without what containers run (command, args, env). `first_ordinal` numbers a StatefulSet's
+    first pod. `host_ip_variables` are the environment variables that read `status.hostIP`, as (container, name).
+    `host_ports` are in the order written; `plain_ports` are the entries without hostPort in containers that have
+    one, as (path, name, containerPort, protocol).
     """
 
     ref: ResourceRef
@@ -124,10 +128,12 @@ class Workload:
     host_network: bool
     containers: tuple[Container, ...]
     host_ports: tuple[HostPort, ...]
+    plain_ports: tuple[tuple[FieldPath, str | None, int, str], ...]
     host_ip_variables: tuple[tuple[str, str], ...]
     owners: tuple[str, ...]
     chart: str | None
     duplicate_keys: tuple[tuple[str, int], ...]
+    first_ordinal: int
     pod: PackedData
 
     @property

@@ -18,6 +18,9 @@ MAX_DEPTH = 500
 MAX_SCALAR = 8 * 1024 * 1024
 """Longest scalar that is read, in code points: etcd refuses objects over 1.5 MiB."""
 
+MAX_SECOND_TRY = 200_000
+"""Longest text, in code points, that is given to the slow parser when the C parser refuses it."""
+
 MAX_EXPANSION = 200_000
 """Most nodes that a document may have once its aliases are written out."""
 
@@ -123,7 +126,7 @@ def check_syntax(text: str) -> None:
     try:
         _clib.CParser(text).raw_parse()
     except Exception as error:
-        _raise_text_error(error)
+        _compose_again(text, error)
 
 
 def is_explicitly_tagged(node: Node) -> bool:
@@ -145,11 +148,23 @@ def _compose_in_c(text: str) -> Node | None:
     except TextError:
         raise
     except Exception as error:
-        if "duplicate anchor" in str(error):
-            return _compose_slowly(text)
-        _raise_text_error(error)
+        return _compose_again(text, error)
     finally:
         _clib.ScalarNode, _clib.MappingNode, _clib.SequenceNode = saved
+
+
+def _compose_again(text: str, error: Exception) -> Node | None:
+    """Let the Python parser decide about what the C parser refuses.
+
+    The C parser follows YAML 1.1 to the letter, where kubectl does not: `[http://host:80]` and an anchor that is
+    set twice are fine there. What both refuse is reported in the C parser's words.
+    """
+    if len(text) <= MAX_SECOND_TRY:
+        try:
+            return _compose_slowly(text)
+        except TextError:
+            pass
+    return _raise_text_error(error)
 
 
 def _compose_slowly(text: str) -> Node | None:

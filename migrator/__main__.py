@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m migrator`."""
+
+from migrator.cli import main
+
+main()

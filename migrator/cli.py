@@ -1,0 +1,539 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from migrator import __version__
+from migrator.errors import InputError, MigratorError
+
+if TYPE_CHECKING:
+    from migrator.model.inventory import Inventory
+    from migrator.model.plan import Plan
+    from migrator.model.policy import Policy
+    from migrator.planning.plan import Selection
+    from migrator.planning.plan_file import PlanFile
+    from migrator.review.text import Painter
+
+TROUBLE = 2
+
+app = typer.Typer(
+    name="migrator",
+    help="Moves Kubernetes workloads off host ports, as diffs that a reviewer can trust.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: migrator plan PATH. Exit code 2 means trouble, and that nothing was written.",
+)
+
+
+def main() -> None:
+    """Run the command line; trouble ends with one message on stderr and exit code 2."""
+    # One run, then the process ends: collecting cycles would only walk over what is still in use.
+    gc.disable()
+    try:
+        app()
+    except MigratorError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except MemoryError:
+        _fail("out of memory")
+    except RecursionError:
+        _fail("something is nested too deeply to be read")
+    except OSError as error:
+        _fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(TROUBLE)
+
+
+def _complete_ids(incomplete: str) -> list[str]:
+    from migrator.review.explain import list_ids
+
+    return [name for name in list_ids() if name.startswith(incomplete)]
+
+
+def _complete_rules(incomplete: str) -> list[str]:
+    return [name for name in ("host-port", "rollout") if name.startswith(incomplete)]
+
+
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE...", help="Files, directories, or - for standard input.")
+]
+SourcesOrPlan = Annotated[
+    list[str],
+    typer.Argument(metavar="SOURCE...|PLAN", help="Files, directories, - for standard input, or a plan file."),
+]
+PolicyPath = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="The policy; else the nearest .migrator.yaml up the tree."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A policy value, such as cluster.kubernetesVersion=1.34."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print data only.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes to use; all cores by default.")
+]
+KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Read on past files with errors; exit code 2 stays.")]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Files that are read but not changed.")
+]
+DefaultNamespace = Annotated[
+    str | None,
+    typer.Option("--default-namespace", "-n", metavar="NS", help="The namespace of objects that name none."),
+]
+Namespaces = Annotated[
+    list[str] | None, typer.Option("--namespace", metavar="NS", help="Change only workloads of this namespace.")
+]
+Workloads = Annotated[
+    list[str] | None, typer.Option("--workload", metavar="NS/KIND/NAME", help="Change only this workload.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="RULE", help="Make only this rule's changes.", autocompletion=_complete_rules),
+]
+PhaseOption = Annotated[
+    str | None, typer.Option("--phase", metavar="PHASE", help="expand, contract, enforce, cleanup or all.")
+]
+PortMap = Annotated[
+    Path | None, typer.Option("--port-map", metavar="PLAN", help="An earlier plan, whose numbers are kept.")
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"migrator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def audit(
+    sources: Sources,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    policy: PolicyPath = None,
+    settings: Settings = None,
+    exclude: Exclude = None,
+    default_namespace: DefaultNamespace = None,
+    keep_going: KeepGoing = False,
+    jobs: Jobs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what is there: host ports, and pods that cannot share a node.
+
+    Example: migrator audit deploy/
+    """
+    _check_choice("--output", output, ("text", "json", "yaml"))
+    loaded = _load_policy(policy, settings, sources)
+    inventory = _read(sources, loaded, exclude, default_namespace, jobs, quiet)
+    _stop_at_errors(inventory, keep_going)
+    if output == "text":
+        from migrator.review.text import write_audit
+
+        _print(write_audit(inventory, _painter(), verbose))
+    else:
+        from migrator.review.document import describe_audit, write_document
+
+        _print(write_document(describe_audit(inventory), output))
+    _exit(TROUBLE if inventory.errors else 0)
+
+
+@app.command()
+def plan(
+    sources: SourcesOrPlan,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="PLAN", help="Write the plan file, to be edited and given back.")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when there are changes.")] = False,
+    phase: PhaseOption = None,
+    policy: PolicyPath = None,
+    settings: Settings = None,
+    namespace: Namespaces = None,
+    workload: Workloads = None,
+    only: Only = None,
+    exclude: Exclude = None,
+    port_map: PortMap = None,
+    default_namespace: DefaultNamespace = None,
+    keep_going: KeepGoing = False,
+    jobs: Jobs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what to do about it, and why.
+
+    Example: migrator plan deploy/ --save plan.json
+    """
+    _check_choice("--output", output, ("text", "json", "yaml"))
+    run = _Run(
+        sources, policy, settings, exclude, default_namespace, namespace, workload, only, port_map, jobs, quiet
+    )
+    made, inventory = run.make_plan(phase, keep_going)
+    from migrator.review.document import describe_plan, write_document
+
+    if save is not None:
+        form = "yaml" if save.suffix in (".yaml", ".yml") else "json"
+        _write_file(save, write_document(describe_plan(made, run.selection, default_namespace), form))
+        _say(f"plan written to {save}", quiet)
+    if output == "text":
+        from migrator.review.text import write_plan
+
+        _print(write_plan(made, _painter(), verbose))
+    else:
+        _print(write_document(describe_plan(made, run.selection, default_namespace), output))
+    changes = any(change.action != "keep" for change in made.changes)
+    _exit(TROUBLE if inventory.errors else 1 if exit_code and changes else 0)
+
+
+@app.command()
+def diff(
+    sources: SourcesOrPlan,
+    phase: PhaseOption = None,
+    policy: PolicyPath = None,
+    settings: Settings = None,
+    namespace: Namespaces = None,
+    workload: Workloads = None,
+    only: Only = None,
+    exclude: Exclude = None,
+    port_map: PortMap = None,
+    default_namespace: DefaultNamespace = None,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 also when there are changes.")] = False,
+    keep_going: KeepGoing = False,
+    jobs: Jobs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print the change as a patch that `git apply` and `patch -p1` take.
+
+    Example: migrator diff deploy/ > change.patch
+    """
+    run = _Run(
+        sources, policy, settings, exclude, default_namespace, namespace, workload, only, port_map, jobs, quiet
+    )
+    made, inventory = run.make_plan(phase, keep_going)
+    from migrator.rendering.diff import find_base, write_diff
+    from migrator.rendering.render import render_plan
+
+    changes = render_plan(made, inventory.files, run.jobs)
+    base = find_base(made.sources)
+    if base is not None and changes:
+        _say(f"paths are relative to {base}: apply the patch there", quiet)
+    _print_bytes(write_diff(changes, base))
+    _exit(TROUBLE if inventory.errors else 1 if changes and not exit_zero else 0)
+
+
+@app.command()
+def apply(
+    sources: SourcesOrPlan,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Edit the sources; wants --phase.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write a copy of the sources with the changes.")
+    ] = None,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print one stream; the default for -.")] = False,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    phase: PhaseOption = None,
+    policy: PolicyPath = None,
+    settings: Settings = None,
+    namespace: Namespaces = None,
+    workload: Workloads = None,
+    only: Only = None,
+    exclude: Exclude = None,
+    port_map: PortMap = None,
+    default_namespace: DefaultNamespace = None,
+    jobs: Jobs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the change: in place, into a new folder, or on standard output.
+
+    Example: migrator apply deploy/ --in-place --phase expand
+    """
+    _check_choice("--output", output, ("text", "json", "yaml"))
+    run = _Run(
+        sources, policy, settings, exclude, default_namespace, namespace, workload, only, port_map, jobs, quiet
+    )
+    targets = [in_place, out is not None, stdout or (not in_place and out is None and run.paths == ["-"])]
+    if sum(targets) != 1:
+        raise InputError("apply", "say where to write", hint="one of --in-place, --out DIR, --stdout")
+    if in_place and phase is None and run.plan_file is None:
+        hint = "--phase expand first; then contract, once clients have moved"
+        raise InputError("apply --in-place", "wants a phase named", hint=hint)
+    if in_place and "-" in run.paths:
+        raise InputError("apply --in-place", "standard input cannot be edited in place", hint="use --stdout")
+    made, inventory = run.make_plan(phase, keep_going=False)
+    from migrator.planning.plan import find_open_numbers
+    from migrator.rendering.render import render_plan
+    from migrator.rendering.write import write_in_place, write_out, write_stream
+
+    changes = render_plan(made, inventory.files, run.jobs)
+    if in_place:
+        written = write_in_place(changes)
+    elif out is not None:
+        stdin = next((file.content for file in inventory.files if file.path == "-"), None)
+        written = write_out(changes, made.sources, out, stdin)
+    else:
+        from migrator.sources.files import read_bytes
+
+        contents = {
+            file.path: file.content if file.content is not None else read_bytes(file.path)
+            for file in inventory.files
+            if file.documents and file.path not in {item.location.path for item in inventory.kustomizations}
+        }
+        _print_bytes(write_stream(changes, list(contents), contents))
+        written = []
+    open_numbers = find_open_numbers(made)
+    needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
+    if output != "text" and not targets[2]:
+        from migrator.review.document import describe_plan, write_document
+
+        _print(write_document({**describe_plan(made, run.selection, default_namespace), "written": written}, output))
+    else:
+        for path in written:
+            _say(f"wrote {path}", quiet)
+    for finding in made.findings:
+        if finding.severity == "error":
+            _say(f"{finding.location or ''}: {finding.message}", False)
+    if open_numbers:
+        _say(f"{len(open_numbers)} node port(s) will be the cluster's choice; once applied, ask with:", False)
+        for entry in open_numbers[:10]:
+            _say(f"  {entry.query}", False)
+    _exit(1 if needs_person else 0)
+
+
+@app.command()
+def explain(
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A rule, strategy or decision.", autocompletion=_complete_ids)
+    ] = None,
+) -> None:
+    """Explain a rule, strategy or decision, with its sources; without ID, list them.
+
+    Example: migrator explain node_port
+    """
+    from migrator.review.explain import explain as explain_id
+    from migrator.review.explain import list_ids
+
+    if identifier is None:
+        _print("\n".join(list_ids()) + "\n")
+        return
+    text = explain_id(identifier)
+    if text is None:
+        import difflib
+
+        nearest = difflib.get_close_matches(identifier, list_ids(), n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else "migrator explain lists the ids"
+        raise InputError(identifier, "is no rule, strategy or decision", hint=hint)
+    _print(text)
+
+
+@app.command()
+def schema(
+    form: Annotated[str, typer.Argument(metavar="policy|plan", help="Which file's schema.")],
+) -> None:
+    """Print the JSON Schema of the policy or the plan file, for editors.
+
+    Example: migrator schema policy > migration-policy.schema.json
+    """
+    _check_choice("schema", form, ("policy", "plan"))
+    import json
+
+    from migrator.policy.schema import MigrationPolicy
+
+    if form == "policy":
+        described = MigrationPolicy.model_json_schema(by_alias=True)
+    else:
+        from migrator.planning.plan_schema import PlanForm
+
+        described = PlanForm.model_json_schema(by_alias=True)
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+    _print(json.dumps(document, indent=2) + "\n")
+
+
+class _Run:
+    """What `plan`, `diff` and `apply` share: sources or a plan file become a plan."""
+
+    def __init__(
+        self,
+        sources: list[str],
+        policy: Path | None,
+        settings: list[str] | None,
+        exclude: list[str] | None,
+        default_namespace: str | None,
+        namespaces: list[str] | None,
+        workloads: list[str] | None,
+        rules: list[str] | None,
+        port_map: Path | None,
+        jobs: int | None,
+        quiet: bool,
+    ) -> None:
+        from migrator.planning.plan_file import is_plan_file, load_plan_file
+
+        self.jobs = jobs or os.cpu_count() or 1
+        self.quiet = quiet
+        self.exclude = exclude
+        self.port_map = port_map
+        self.plan_file: PlanFile | None = None
+        if len(sources) == 1 and sources[0] != "-" and is_plan_file(sources[0]):
+            self.plan_file = load_plan_file(sources[0])
+        self.paths = list(self.plan_file.sources) if self.plan_file else sources
+        self.default_namespace = default_namespace or (self.plan_file.default_namespace if self.plan_file else None)
+        self.selection = _select(namespaces, workloads, rules, self.plan_file)
+        if self.plan_file is not None and policy is None and not settings:
+            self.policy = self.plan_file.policy()
+        else:
+            self.policy = _load_policy(policy, settings, self.paths)
+
+    def make_plan(self, phase: str | None, keep_going: bool) -> tuple[Plan, Inventory]:
+        from migrator.planning.plan import Overrides, plan_changes
+
+        chosen: Any = phase or (self.plan_file.phase if self.plan_file else "all")
+        _check_choice("--phase", chosen, ("expand", "contract", "enforce", "cleanup", "all"))
+        inventory = _read(self.paths, self.policy, self.exclude, self.default_namespace, self.jobs, self.quiet)
+        _stop_at_errors(inventory, keep_going)
+        if self.plan_file is not None:
+            from migrator.planning.plan_file import refuse_stale, restore_plan
+
+            refuse_stale(self.plan_file, inventory)
+            return restore_plan(self.plan_file, inventory, chosen, self.selection), inventory
+        overrides = Overrides()
+        if self.port_map is not None:
+            from migrator.planning.plan_file import read_port_map
+
+            overrides = Overrides(node_ports=read_port_map(str(self.port_map)))
+        return plan_changes(inventory, self.policy, chosen, self.selection, overrides), inventory
+
+
+def _select(
+    namespaces: list[str] | None, workloads: list[str] | None, rules: list[str] | None, plan_file: PlanFile | None
+) -> Selection:
+    from migrator.planning.plan import Selection
+
+    if plan_file is not None and not (namespaces or workloads or rules):
+        return plan_file.selection
+    for rule in rules or ():
+        _check_choice("--only", rule, ("host-port", "rollout"))
+    return Selection(*(frozenset(given) if given else None for given in (namespaces, workloads, rules)))
+
+
+def _load_policy(path: Path | None, settings: list[str] | None, sources: list[str]) -> Policy:
+    from migrator.policy.load import find_policy, load_policy
+
+    if path is None:
+        start = Path(sources[0]) if sources and sources[0] != "-" else Path()
+        path = find_policy(start if start.is_dir() else start.parent) or find_policy(Path())
+    return load_policy(path, settings or ())
+
+
+def _read(
+    sources: list[str],
+    policy: Policy,
+    exclude: list[str] | None,
+    default_namespace: str | None,
+    jobs: int | None,
+    quiet: bool,
+) -> Inventory:
+    from migrator.rendering.write import find_journals, recover
+    from migrator.sources.read import ReadOptions, read_sources
+    from migrator.yaml.nodes import HAS_C_PARSER
+
+    for journal in find_journals(sources):
+        found = recover(journal)
+        what = "finished writing" if found.finished else "undone; the files are as they were"
+        _say(f"an earlier run in {found.folder} was interrupted: {found.files} file(s) {what}", False)
+    if not HAS_C_PARSER:
+        _say("ruamel.yaml.clib is missing, so reading is slow: pip install ruamel.yaml.clib", quiet)
+    options = ReadOptions(
+        kinds=policy.workload_kinds,
+        exclude=(*policy.exclude_paths, *(exclude or ())),
+        default_namespace=default_namespace,
+        jobs=jobs or os.cpu_count() or 1,
+    )
+    return read_sources(sources, options)
+
+
+def _stop_at_errors(inventory: Inventory, keep_going: bool) -> None:
+    if not inventory.errors:
+        return
+    if not keep_going:
+        more = len(inventory.errors) - 1
+        if more:
+            _say(f"{more} more file(s) cannot be read; --keep-going reads on and names them all", False)
+        raise inventory.errors[0]
+    for error in inventory.errors:
+        print(f"error: {error}", file=sys.stderr)
+
+
+def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(option, f"{value!r} is not known", hint=f"one of {', '.join(choices)}")
+
+
+def _painter() -> Painter:
+    import shutil
+
+    from migrator.review.text import Painter
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return Painter(colour, shutil.get_terminal_size((110, 24)).columns if sys.stdout.isatty() else 110)
+
+
+def _say(message: str, quiet: bool) -> None:
+    if not quiet:
+        print(message, file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    _print_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _print_bytes(content: bytes) -> None:
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def _write_file(path: Path, text: str) -> None:
+    staging = path.with_name(f".{path.name}.migrator-{os.getpid()}")
+    try:
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(path)
+    except OSError as error:
+        staging.unlink(missing_ok=True)
+        raise InputError(str(path), f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _exit(code: int) -> None:
+    # Taking a large inventory apart costs time that nobody gets anything for.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code:
+        raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

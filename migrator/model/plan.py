@@ -1,0 +1,121 @@
+"""The plan: what shall change, why, and what it does to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from migrator.model.inventory import Finding, Unread
+from migrator.model.policy import Alternative, Policy
+from migrator.model.reference import Location, ResourceRef
+from migrator.model.workload import HostPort, Workload
+from migrator.yaml.edit import FieldEdit
+
+Phase = Literal["expand", "contract", "enforce", "cleanup"]
+PhaseChoice = Literal["expand", "contract", "enforce", "cleanup", "all"]
+Action = Literal["keep", "update", "create", "delete"]
+Effect = Literal["none", "rolling restart", "delete and re-create"]
+Placement = Literal["file", "behind", "item"]
+
+PHASES: tuple[Phase, ...] = ("expand", "contract", "enforce", "cleanup")
+ALL_PHASES: frozenset[Phase] = frozenset(("expand", "contract", "enforce"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is decided: a sentence, what was considered besides, the way back, what to look out for."""
+
+    message: str
+    considered: tuple[Alternative, ...] = ()
+    way_back: str = ""
+    caveats: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """An object that is to be created: its YAML text and data, and where its owner would put it.
+
+    `file`: a file of its own; `behind`: a document behind the one at `anchor`; `item`: an item behind the List's
+    item at `anchor`.
+    """
+
+    text: str
+    data: Mapping[str, Any]
+    placement: Placement
+    anchor: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one field or object, with everything that a reviewer wants to know about it.
+
+    `workload` is the workload whose decision caused it. `decision` names the row that decided. `edit` is the
+    change of a field, with `current` its value before; `new` the object to create; `ports` the host ports that the
+    change is about.
+    """
+
+    rule: str
+    decision: str
+    strategy: str
+    phase: Phase
+    action: Action
+    resource: ResourceRef
+    location: Location
+    workload: ResourceRef
+    reason: Reason
+    effect: Effect = "none"
+    edit: FieldEdit | None = None
+    current: Any = None
+    new: NewObject | None = None
+    ports: tuple[HostPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PortMapEntry:
+    """Where a port was reached and where it will be.
+
+    `node_port` None is the cluster's choice, for which `query` asks, or no node port at all. `pod` names the one
+    pod of a StatefulSet that the entry is about.
+    """
+
+    resource: ResourceRef
+    protocol: str
+    old_ip: str
+    old_port: int
+    service: ResourceRef | None
+    port: int | None
+    node_port: int | None
+    who_must_change: str
+    query: str | None = None
+    pod: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one host port; `facts` are those that the decision looked at."""
+
+    workload: Workload
+    port: HostPort
+    rule: str
+    row: str
+    strategy: str
+    options: Mapping[str, Any]
+    reason: Reason
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run proposes, in a fixed order."""
+
+    policy: Policy
+    phase: PhaseChoice
+    inputs: tuple[tuple[str, str], ...] = ()
+    sources: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    port_map: tuple[PortMapEntry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    files: tuple[str, ...] = field(default=())

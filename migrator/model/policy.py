@@ -1,0 +1,68 @@
+"""The policy: what a person knows about the cluster, and the decisions as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from migrator.model.workload import WorkloadKind
+
+StrategyName = str
+ClientAddresses = Literal["needed", "irrelevant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Facts about the cluster: its version as (major, minor), the range of node ports, both ends included."""
+
+    version: tuple[int, int] = (1, 34)
+    node_ports: tuple[int, int] = (30000, 32767)
+    used_node_ports: frozenset[int] = frozenset()
+    load_balancer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A strategy that was considered besides, and why it was not taken."""
+
+    strategy: StrategyName
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A row of a decision table: where all of `match` holds, `strategy` is taken.
+
+    `match` maps the name of a fact to the value, or the list of values, that it must have. `options` are the
+    strategy's own (externalTrafficPolicy, nodePort, spread). `because` and `considered` may name facts as
+    `{{ port }}`. `row` is the row's number in the published decision table.
+    """
+
+    id: str
+    strategy: StrategyName
+    match: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    because: str = ""
+    considered: tuple[Alternative, ...] = ()
+    caveats: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    row: int | None = None
+    finding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a run is asked to do: the built-in policy with a person's on top.
+
+    `document` is the resolved policy as plain data, as the plan file records it.
+    """
+
+    cluster: Cluster = Cluster()
+    client_addresses: ClientAddresses = "needed"
+    host_ports: tuple[DecisionRow, ...] = ()
+    workload_kinds: tuple[WorkloadKind, ...] = ()
+    exclude_paths: tuple[str, ...] = ()
+    exclude_namespaces: frozenset[str] = frozenset()
+    document: Mapping[str, Any] = field(default_factory=dict)
+    path: str | None = None

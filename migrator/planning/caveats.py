@@ -1,0 +1,78 @@
+"""What to look out for: caveats as data, chosen by the facts of each decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from migrator.model.plan import Decision
+from migrator.model.reference import ResourceRef
+from migrator.planning.node_ports import Number, static_band_end
+from migrator.planning.world import World
+from migrator.rules.match import match_facts
+from migrator.rules.rollout import describe_workaround
+from migrator.sources.tables import load_table
+from migrator.strategies.node_local import PREFER_SAME_NODE
+from migrator.templates import render_text
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, Any]]:
+    return {row["id"]: row for row in load_table("rules/caveats.yaml")}
+
+
+def find_caveats(
+    world: World, decisions: Sequence[Decision], numbers: Mapping[tuple[ResourceRef, int], Number]
+) -> dict[int, tuple[str, ...]]:
+    """Find the caveats of one workload's decisions that share a strategy, by the decision's position."""
+    workload = decisions[0].workload
+    policies = world.network_policies_of(workload)
+    protocols_of: dict[int, set[str]] = {}
+    hosts_of: dict[tuple[str, int, str], int] = {}
+    for decision in decisions:
+        port = decision.port
+        protocols_of.setdefault(port.host_port, set()).add(port.protocol)
+        identity = (port.container, port.container_port, "")
+        hosts_of[identity] = hosts_of.get(identity, 0) + 1
+    variables = ", ".join(f"{container}:{name}" for container, name in workload.host_ip_variables)
+    cluster = world.policy.cluster
+    rollout_text = describe_workaround(workload)
+    found: dict[int, tuple[str, ...]] = {}
+    for index, decision in enumerate(decisions):
+        port = decision.port
+        number = numbers.get((workload.ref, port.host_port))
+        node_port = number.node_port if number else None
+        facts = {
+            **decision.facts,
+            "strategies": decision.strategy,
+            "externalTrafficPolicies": decision.options.get("externalTrafficPolicy", "Cluster"),
+            "trafficDistributions": "PreferSameNode" if cluster.version >= PREFER_SAME_NODE else "Local",
+            "networkPolicies": bool(policies),
+            "networkPolicyNames": ", ".join(policy.ref.name for policy in policies),
+            "hostIPVariables": bool(variables),
+            "hostIPVariableNames": f" (read here by {variables})" if variables else "",
+            "twins": len(protocols_of[port.host_port]) > 1,
+            "repeated": hosts_of[(port.container, port.container_port, "")] > 1,
+            "owned": workload.chart is not None or bool(workload.owners),
+            "owner": _name_owner(decision),
+            "changes": decision.strategy != "keep",
+            "lasting": port.role in ("container", "sidecar"),
+            "numbers": number.how if number else "",
+            "staticBand": node_port is not None and node_port <= static_band_end(cluster),
+            "staticBandEnd": static_band_end(cluster),
+            "rolloutWorkaround": bool(rollout_text),
+            "rolloutText": rollout_text,
+        }
+        texts = [
+            render_text(row["text"], facts)
+            for name, row in _table().items()
+            if name in decision.reason.caveats or ("match" in row and match_facts(row["match"], facts))
+        ]
+        found[index] = tuple(texts)
+    return found
+
+
+def _name_owner(decision: Decision) -> str:
+    workload = decision.workload
+    return f"Chart {workload.chart}" if workload.chart else ", ".join(workload.owners)

@@ -1,0 +1,105 @@
+"""Node port numbers: the same for the same input, and never one that is taken.
+
+Kubernetes gives a number to one Service, whatever the protocols (pkg/registry/core/service/portallocator), so a
+number that any Service or kept host port has is not proposed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from migrator.model.policy import Cluster
+from migrator.model.reference import ResourceRef, sort_key
+from migrator.rules.match import match_facts
+from migrator.sources.tables import load_table
+
+How = Literal["same", "offset", "pinned", "found", "unset"]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRequest:
+    """A port that needs a number: `count` numbers in a row for the members of a StatefulSet.
+
+    `pinned` is the number that a policy or an earlier plan fixed, `overlays` how many builds reach the workload.
+    """
+
+    workload: ResourceRef
+    host_port: int
+    count: int = 1
+    pinned: int | None = None
+    overlays: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The first of the numbers given, None for the cluster's choice; and why, as a sentence that names `port`."""
+
+    node_port: int | None
+    how: How
+    because: str
+
+
+def allocate_node_ports(
+    requests: Iterable[NumberRequest], cluster: Cluster, taken: Iterable[int]
+) -> Mapping[tuple[ResourceRef, int], Number]:
+    """Give each request its number, in the order of namespace and name; pinned ones go first."""
+    ordered = sorted(requests, key=lambda request: (sort_key(request.workload), request.host_port))
+    used = set(taken) | cluster.used_node_ports
+    numbers: dict[tuple[ResourceRef, int], Number] = {}
+    for request in ordered:
+        if request.pinned is not None:
+            used.update(range(request.pinned, request.pinned + request.count))
+            because = "the number is given: by the policy or an earlier plan."
+            numbers[(request.workload, request.host_port)] = Number(request.pinned, "pinned", because)
+    for request in ordered:
+        key = (request.workload, request.host_port)
+        if key in numbers:
+            continue
+        numbers[key] = number = _choose(request, cluster, used)
+        if number.node_port is not None:
+            used.update(range(number.node_port, number.node_port + request.count))
+    return numbers
+
+
+def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
+    low, high = cluster.node_ports
+    offset = low + request.host_port
+    facts = {
+        "port": request.host_port,
+        "overlays": "many" if request.overlays > 1 else "one",
+        "inRange": low <= request.host_port <= high,
+        "offsetInRange": offset <= high,
+    }
+    row = next(row for row in load_table("rules/host_port.yaml")["number"] if match_facts(row["match"], facts))
+    because = row["because"]
+    if row["number"] == "unset":
+        return Number(None, "unset", because)
+    wanted = request.host_port if row["number"] == "same" else offset
+    free = _next_free(wanted, request.count, high, used)
+    if free is None:
+        return Number(None, "unset", f"{wanted} and every number above it in the range is taken.")
+    if free == wanted:
+        return Number(free, row["number"], because)
+    return Number(free, "offset", f"{wanted} is taken; {free} is the next free number.")
+
+
+def _next_free(wanted: int, count: int, high: int, used: set[int]) -> int | None:
+    candidate = wanted
+    while candidate + count - 1 <= high:
+        clash = next((number for number in range(candidate, candidate + count) if number in used), None)
+        if clash is None:
+            return candidate
+        candidate = clash + 1
+    return None
+
+
+def static_band_end(cluster: Cluster) -> int:
+    """Give the last number that Kubernetes does not hand out by itself while others are free.
+
+    https://kubernetes.io/blog/2023/05/11/nodeport-dynamic-and-static-allocation/
+    """
+    low, high = cluster.node_ports
+    size = high - low + 1
+    return low + min(max(16, size // 32), 128) - 1

@@ -1,0 +1,37 @@
+"""Where a new object goes: where its owner would put it."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+
+from migrator.model.plan import Placement
+from migrator.model.reference import Location
+from migrator.model.workload import Workload
+from migrator.planning.world import World
+from migrator.sources.files import STDIN
+
+
+class Places:
+    """Gives places for new objects, never one twice."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.taken = set(world.paths)
+        self.documents = {file.path: file.documents for file in world.inventory.files}
+
+    def choose(self, workload: Workload, name: str) -> tuple[Placement, Location]:
+        """Choose where an object for a workload goes: beside its file, behind its document, or into its List."""
+        location = workload.location
+        if location.item is not None:
+            return "item", location
+        if location.path == STDIN or self.documents.get(location.path, 1) > 1:
+            return "behind", location
+        folder = posixpath.dirname(location.path)
+        suffix = ".json" if location.path.endswith(".json") else ".yaml"
+        stem = posixpath.join(folder, name)
+        path, number = f"{stem}{suffix}", 2
+        while path in self.taken:
+            path, number = f"{stem}-{number}{suffix}", number + 1
+        self.taken.add(path)
+        return "file", dataclasses.replace(location, path=path, document=0, line=1)

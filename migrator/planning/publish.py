@@ -1,0 +1,410 @@
+"""Publishing a workload's ports through a Service: one that is there already, one that is extended, or a new one."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from migrator.model.field import FieldPath
+from migrator.model.objects import Service, ServicePort
+from migrator.model.plan import Change, Decision, NewObject, Phase, PortMapEntry, Reason
+from migrator.model.reference import ResourceRef
+from migrator.model.workload import Workload
+from migrator.planning.node_ports import Number
+from migrator.planning.proposal import Group, Proposal, remove_host_ports, strategy_text
+from migrator.planning.world import World, find_targeting_ports
+from migrator.rules.host_port import find_selector
+from migrator.templates import render_template, render_text
+from migrator.yaml.data import construct
+from migrator.yaml.edit import APPEND, FieldEdit
+from migrator.yaml.nodes import compose
+
+_NOT_COPIED = frozenset(
+    (
+        "helm.sh/chart",
+        "chart",
+        "heritage",
+        "app.kubernetes.io/managed-by",
+        "argocd.argoproj.io/instance",
+        "kustomize.toolkit.fluxcd.io/name",
+        "kustomize.toolkit.fluxcd.io/namespace",
+        "pod-template-hash",
+        "controller-revision-hash",
+    )
+)
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|-(?!-)){0,13}[a-z0-9]\Z|[a-z]\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of a Service to be: with the decision that asks for it, and its number where it has one."""
+
+    decision: Decision
+    name: str
+    protocol: str
+    port: int
+    target_port: int | str
+    number: Number | None
+
+    @property
+    def node_port(self) -> int | None:
+        """Give the node port; None for the cluster's choice and for Services without node ports."""
+        return self.number.node_port if self.number else None
+
+    @property
+    def phase(self) -> Phase:
+        """Give the phase: a number equal to the host port cannot stand beside it, any other comes first."""
+        return "contract" if self.node_port is not None and self.node_port == self.port else "expand"
+
+    def entry(self) -> dict[str, Any]:
+        """Give the Service's `ports` entry."""
+        entry: dict[str, Any] = {
+            "name": self.name,
+            "protocol": self.protocol,
+            "port": self.port,
+            "targetPort": self.target_port,
+        }
+        return entry if self.node_port is None else {**entry, "nodePort": self.node_port}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceForm:
+    """What a strategy's Services look like: their type and policies, and how the strategy's template is named."""
+
+    type: str
+    template: str
+    suffix: str
+    external_traffic_policy: str | None = None
+    internal_traffic_policy: str | None = None
+    traffic_distribution: str | None = None
+    node_ports: bool = False
+
+    def fits(self, service: Service) -> bool:
+        """Tell whether an existing Service already does what this form is for."""
+        if self.node_ports:
+            return service.type in ("NodePort", "LoadBalancer")
+        if self.type == "LoadBalancer":
+            return service.type == "LoadBalancer"
+        if self.internal_traffic_policy or self.traffic_distribution:
+            return service.internal_traffic_policy == "Local" or service.traffic_distribution is not None
+        return True
+
+
+def publish(group: Group, form: ServiceForm) -> Proposal:
+    """Publish a group's ports through one Service and take the host ports out.
+
+    An existing Service that leads to a port already is left as it is; one that the decision table allows to be
+    extended is (row 27); else a Service is added.
+    """
+    proposal = Proposal()
+    wanted: list[PublishedPort] = []
+    for decision, port in zip(group.decisions, name_ports(group, form), strict=True):
+        found = find_published(group.world, group.workload, decision, form)
+        if found is not None:
+            service, entry = found
+            known = _known_number(group, service, entry, port) if form.node_ports else None
+            proposal.changes.extend(_pin_number(group, decision, service, entry, port, form))
+            proposal.port_map.append(map_port(group, decision, service.ref, entry.port, known))
+        else:
+            wanted.append(port)
+    if wanted:
+        distinct: dict[tuple[int, str], PublishedPort] = {}
+        for port in wanted:
+            distinct.setdefault((port.port, port.protocol), port)
+        wanted = sorted(distinct.values(), key=lambda port: port.phase == "contract")
+        proposal.changes.extend(_add_ports(group, form, wanted, proposal))
+    proposal.changes.extend(remove_host_ports(group))
+    return proposal
+
+
+def find_published(
+    world: World, workload: Workload, decision: Decision, form: ServiceForm
+) -> tuple[Service, ServicePort] | None:
+    """Find a Service that leads to a port, and to no other workload's pods, in the way that `form` does."""
+    candidates: list[tuple[bool, str, Service, ServicePort]] = []
+    for service in world.services_selecting(workload):
+        if form.fits(service) and not world.others_selected(workload, service.selector):
+            candidates.extend(
+                (entry.port != decision.port.host_port, service.ref.name, service, entry)
+                for entry in find_targeting_ports(service, workload, decision.port)
+            )
+    if not candidates:
+        return None
+    _, _, service, entry = min(candidates, key=lambda item: item[:2])
+    return service, entry
+
+
+def _known_number(group: Group, service: Service, entry: ServicePort, port: PublishedPort) -> int | None:
+    if entry.node_port is not None:
+        return entry.node_port
+    live = group.world.live_node_ports.get((service.ref, entry.protocol, entry.port))
+    if live is not None:
+        return live
+    return port.node_port if port.number is not None and port.number.how == "pinned" else None
+
+
+def _pin_number(
+    group: Group, decision: Decision, service: Service, entry: ServicePort, port: PublishedPort, form: ServiceForm
+) -> Iterator[Change]:
+    """Write a number that somebody fixed into a Service that has none yet."""
+    if not form.node_ports or entry.node_port is not None or port.number is None or port.number.how != "pinned":
+        return
+    path = ("spec", "ports", service.ports.index(entry), "nodePort")
+    yield _update_service(group, decision, service, path, port.node_port, None, "expand", "nodePort is fixed")
+
+
+def _add_ports(
+    group: Group, form: ServiceForm, ports: Sequence[PublishedPort], proposal: Proposal
+) -> Iterator[Change]:
+    own = _find_own_service(group, form)
+    extended = own or _find_extensible(group, form, ports)
+    if extended is not None:
+        yield from _extend(group, form, extended, ports, proposal, is_own=own is not None)
+        return
+    name = group.names.choose(group.workload.ref.namespace, f"{group.workload.ref.name}-{form.suffix}")
+    # Where phases are run one by one, ports whose number equals their host port join the Service in `contract`.
+    now = ports if group.phase == "all" else [port for port in ports if port.phase == "expand"] or ports
+    yield from create_service(group, form, name, now, dict(find_selector(group.workload)))
+    service_ref = ResourceRef("v1", "Service", group.workload.ref.namespace, name)
+    for port in ports:
+        proposal.port_map.append(map_port(group, port.decision, service_ref, port.port, port.node_port))
+
+
+def _find_own_service(group: Group, form: ServiceForm) -> Service | None:
+    """Find the Service of the form's own name that an earlier phase added."""
+    name = f"{group.workload.ref.name}-{form.suffix}"
+    selector = find_selector(group.workload)
+    return next(
+        (
+            service
+            for service in group.world.services_selecting(group.workload)
+            if service.ref.name == name and service.selector == selector and service.type == form.type
+        ),
+        None,
+    )
+
+
+def _find_extensible(group: Group, form: ServiceForm, ports: Sequence[PublishedPort]) -> Service | None:
+    """Find a ClusterIP Service with exactly the workload's selector, all of whose ports are to be published."""
+    if not form.node_ports or any(port.phase == "contract" for port in ports):
+        return None
+    selector = find_selector(group.workload)
+    for service in group.world.services_selecting(group.workload):
+        if service.type != "ClusterIP" or service.headless or service.selector != selector or not service.ports:
+            continue
+        led_to = {
+            entry for port in ports for entry in find_targeting_ports(service, group.workload, port.decision.port)
+        }
+        if led_to == set(service.ports):
+            return service
+    return None
+
+
+def _extend(
+    group: Group,
+    form: ServiceForm,
+    service: Service,
+    ports: Sequence[PublishedPort],
+    proposal: Proposal,
+    is_own: bool,
+) -> Iterator[Change]:
+    first = ports[0].decision
+    path: FieldPath = ("spec", "type")
+    if not is_own:
+        message = "the Service is extended"
+        yield _update_service(group, first, service, path, form.type, service.type, "expand", message)
+        policy = form.external_traffic_policy
+        if policy is not None and policy != (service.external_traffic_policy or "Cluster"):
+            path, current = ("spec", "externalTrafficPolicy"), service.external_traffic_policy
+            message = "client addresses stay visible"
+            yield _update_service(group, first, service, path, policy, current, "expand", message)
+    for port in ports:
+        entries = find_targeting_ports(service, group.workload, port.decision.port)
+        if entries:
+            if port.node_port is not None:
+                index = service.ports.index(entries[0])
+                path = ("spec", "ports", index, "nodePort")
+                message = f"node port {port.node_port} answers for hostPort {port.port}"
+                yield _update_service(group, port.decision, service, path, port.node_port, None, port.phase, message)
+            proposal.port_map.append(map_port(group, port.decision, service.ref, entries[0].port, port.node_port))
+        else:
+            message = f"a port of the Service answers for hostPort {port.port}"
+            path = ("spec", "ports", APPEND)
+            yield _update_service(group, port.decision, service, path, port.entry(), None, port.phase, message)
+            proposal.port_map.append(map_port(group, port.decision, service.ref, port.port, port.node_port))
+
+
+def _update_service(
+    group: Group,
+    decision: Decision,
+    service: Service,
+    path: FieldPath,
+    value: Any,
+    current: Any,
+    phase: Phase,
+    message: str,
+) -> Change:
+    written = service.type_written if path[-1] == "type" else current is not None
+    return Change(
+        rule=decision.rule,
+        decision=decision.row,
+        strategy=group.strategy,
+        phase=phase,
+        action="update",
+        resource=service.ref,
+        location=service.location,
+        workload=group.workload.ref,
+        reason=group.reason(decision, f"{message} ({service.ref.name})"),
+        edit=FieldEdit("replace" if written else "add", path, value, before=("selector", "ports")),
+        current=current,
+        ports=(decision.port,),
+    )
+
+
+def create_service(
+    group: Group,
+    form: ServiceForm,
+    name: str,
+    ports: Sequence[PublishedPort],
+    selector: Mapping[str, str],
+) -> Iterator[Change]:
+    """Add a Service where its owner would put it; a kustomization that lists the workload's file lists it too."""
+    workload = group.workload
+    text = render_template(
+        f"{form.template}.yaml.j2",
+        name=name,
+        namespace=workload.own_namespace,
+        labels=copy_labels(workload),
+        selector=selector,
+        ports=[port.entry() for port in ports],
+        form=form,
+        workload=workload.ref,
+    )
+    data = construct(compose(text))  # type: ignore[arg-type]
+    placement, location = group.places.choose(workload, name)
+    first = ports[0].decision
+    answers = ", ".join(f"{port.port}/{port.protocol}" for port in ports)
+    reason = group.reason(first, f"Service {name} answers for {answers} of {workload.ref.kind}/{workload.ref.name}")
+    reason = dataclasses.replace(reason, message=f"{reason.message}{_say_numbers(ports)}")
+    phase: Phase = "contract" if all(port.phase == "contract" for port in ports) else "expand"
+    ref = ResourceRef("v1", "Service", workload.ref.namespace, name)
+    yield Change(
+        rule=first.rule,
+        decision=first.row,
+        strategy=group.strategy,
+        phase=phase,
+        action="create",
+        resource=ref,
+        location=location,
+        workload=workload.ref,
+        reason=reason,
+        new=NewObject(text, data, placement, workload.location),
+        ports=tuple(port.decision.port for port in ports),
+    )
+    if placement == "file":
+        yield from _list_file(group, first, location.path, phase)
+
+
+def _say_numbers(ports: Sequence[PublishedPort]) -> str:
+    """Say where the numbers come from, once for all ports that have theirs for the same reason."""
+    reasons: dict[str, list[str]] = {}
+    for port in ports:
+        if port.number is not None and port.number.because:
+            reasons.setdefault(port.number.because, []).append(str(port.port))
+    sentences = [render_text(because, {"port": " and ".join(numbers)}) for because, numbers in reasons.items()]
+    return "".join(f" {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences)
+
+
+def _list_file(group: Group, decision: Decision, path: str, phase: Phase) -> Iterator[Change]:
+    for kustomization in group.world.kustomizations_listing.get(group.workload.location.path, ()):
+        entry = posixpath.relpath(path, kustomization.folder)
+        name = kustomization.location.path
+        yield Change(
+            rule=decision.rule,
+            decision=decision.row,
+            strategy=group.strategy,
+            phase=phase,
+            action="update",
+            resource=ResourceRef(kustomization.api_version, kustomization.kind, None, name),
+            location=kustomization.location,
+            workload=group.workload.ref,
+            reason=Reason(f"{entry} is listed, so that kustomize builds it."),
+            edit=FieldEdit("add", ("resources", APPEND), entry),
+        )
+
+
+def copy_labels(workload: Workload) -> dict[str, str]:
+    """Give a new object the workload's labels, less those that say who renders or tracks it."""
+    return {key: value for key, value in workload.labels.items() if key not in _NOT_COPIED}
+
+
+def name_ports(group: Group, form: ServiceForm) -> list[PublishedPort]:
+    """Name a Service's ports after the container's, unique and legal; the same names in every phase."""
+    taken: dict[str, tuple[int, str]] = {}
+    ports = []
+    for decision in group.decisions:
+        port = decision.port
+        identity = (port.host_port, port.protocol)
+        wanted = [port.name] if port.name and _PORT_NAME.match(port.name) else []
+        wanted += [f"{port.protocol.lower()}-{port.host_port}"]
+        name = next(name for name in wanted if taken.get(name, identity) == identity)
+        taken[name] = identity
+        number = group.numbers.get((group.workload.ref, port.host_port)) if form.node_ports else None
+        ports.append(
+            PublishedPort(
+                decision, name, port.protocol, port.host_port, _target_port(group.workload, decision), number
+            )
+        )
+    return ports
+
+
+def _target_port(workload: Workload, decision: Decision) -> int | str:
+    """Give the container port's name where it means one port only, else its number."""
+    port = decision.port
+    if port.name:
+        same_name = {
+            (number, protocol)
+            for container in workload.containers
+            for name, number, protocol in container.ports
+            if name == port.name
+        }
+        if same_name == {(port.container_port, port.protocol)}:
+            return port.name
+    return port.container_port
+
+
+def map_port(
+    group: Group,
+    decision: Decision,
+    service: ResourceRef,
+    port: int,
+    node_port: int | None,
+    pod: str | None = None,
+) -> PortMapEntry:
+    """Write the port map's entry for a port: where it was, where it will be, who must change."""
+    query = None
+    if node_port is None and strategy_text(group.strategy, "numbered"):
+        query = write_query(service, port, decision.port.protocol)
+    return PortMapEntry(
+        resource=group.workload.ref,
+        protocol=decision.port.protocol,
+        old_ip=decision.port.host_ip,
+        old_port=decision.port.host_port,
+        service=service,
+        port=port,
+        node_port=node_port,
+        who_must_change=strategy_text(group.strategy, "whoMustChange"),
+        query=query,
+        pod=pod,
+    )
+
+
+def write_query(service: ResourceRef, port: int, protocol: str) -> str:
+    """Write the command that asks the cluster for a node port which it chose."""
+    namespace = f" -n {service.namespace}" if service.namespace else ""
+    expression = f"{{.spec.ports[?(@.port=={port})].nodePort}}"
+    return f"kubectl get service {service.name}{namespace} -o jsonpath='{expression}'"

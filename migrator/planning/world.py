@@ -1,0 +1,172 @@
+"""The inventory as the planner asks it: who selects whom, who is reached how."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from migrator.model.inventory import Inventory
+from migrator.model.objects import HorizontalPodAutoscaler, Kustomization, NetworkPolicy, Service, ServicePort
+from migrator.model.policy import Policy
+from migrator.model.reference import ResourceRef
+from migrator.model.workload import HostPort, Workload
+
+Label = tuple[str, str]
+
+
+class World:
+    """An inventory and a policy with the indexes that decisions need; built once, never changed."""
+
+    def __init__(self, inventory: Inventory, policy: Policy) -> None:
+        self.inventory = inventory
+        self.policy = policy
+
+    @cached_property
+    def _workloads_by_label(self) -> Mapping[tuple[str | None, Label], tuple[Workload, ...]]:
+        index: dict[tuple[str | None, Label], list[Workload]] = defaultdict(list)
+        for workload in self.inventory.workloads:
+            for label in workload.pod_labels.items():
+                index[(workload.ref.namespace, label)].append(workload)
+        return {key: tuple(workloads) for key, workloads in index.items()}
+
+    @cached_property
+    def _services_by_label(self) -> Mapping[tuple[str | None, Label], tuple[Service, ...]]:
+        index: dict[tuple[str | None, Label], list[Service]] = defaultdict(list)
+        for service in self.inventory.services:
+            if service.selector:
+                index[(service.ref.namespace, service.selector[0])].append(service)
+        return {key: tuple(services) for key, services in index.items()}
+
+    @cached_property
+    def service_names(self) -> frozenset[tuple[str | None, str]]:
+        """Give the (namespace, name) of every Service."""
+        return frozenset((service.ref.namespace, service.ref.name) for service in self.inventory.services)
+
+    @cached_property
+    def live_node_ports(self) -> Mapping[tuple[ResourceRef, str, int], int]:
+        """Give the node ports that any source knows, by Service, protocol and port.
+
+        A Service that stands in the manifests without a number may stand in a dump of the cluster with it.
+        """
+        return {
+            (service.ref, port.protocol, port.port): port.node_port
+            for service in self.inventory.services
+            for port in service.ports
+            if port.node_port is not None
+        }
+
+    @cached_property
+    def _autoscalers(self) -> Mapping[tuple[str | None, str, str], HorizontalPodAutoscaler]:
+        return {
+            (autoscaler.ref.namespace, autoscaler.target_kind, autoscaler.target_name): autoscaler
+            for autoscaler in self.inventory.autoscalers
+        }
+
+    @cached_property
+    def _network_policies(self) -> Mapping[str | None, tuple[NetworkPolicy, ...]]:
+        index: dict[str | None, list[NetworkPolicy]] = defaultdict(list)
+        for policy in self.inventory.network_policies:
+            if policy.ingress:
+                index[policy.ref.namespace].append(policy)
+        return {key: tuple(policies) for key, policies in index.items()}
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """Give the paths of all files of the sources."""
+        return frozenset(file.path for file in self.inventory.files)
+
+    @cached_property
+    def kustomizations_listing(self) -> Mapping[str, tuple[Kustomization, ...]]:
+        """Give, for each file, the kustomizations whose `resources` name it."""
+        index: dict[str, list[Kustomization]] = defaultdict(list)
+        for kustomization in self.inventory.kustomizations:
+            for path in kustomization.resources:
+                index[path].append(kustomization)
+        return {path: tuple(items) for path, items in index.items()}
+
+    def overlays_of(self, workload: Workload) -> tuple[str, ...]:
+        """Give the kustomize builds that reach a workload's file."""
+        return self.inventory.overlays.get(workload.location.path, ())
+
+    def workloads_selected(self, namespace: str | None, selector: Sequence[Label]) -> tuple[Workload, ...]:
+        """Find the workloads whose pods a selector selects."""
+        if not selector:
+            return ()
+        candidates = self._workloads_by_label.get((namespace, selector[0]), ())
+        return tuple(
+            workload
+            for workload in candidates
+            if all(workload.pod_labels.get(key) == value for key, value in selector[1:])
+        )
+
+    def services_selecting(self, workload: Workload) -> tuple[Service, ...]:
+        """Find the Services that select a workload's pods."""
+        found: list[Service] = []
+        for label in sorted(workload.pod_labels.items()):
+            found.extend(
+                service
+                for service in self._services_by_label.get((workload.ref.namespace, label), ())
+                if all(workload.pod_labels.get(key) == value for key, value in service.selector)
+            )
+        return tuple(sorted(found, key=lambda service: (service.ref.name, str(service.location))))
+
+    def services_of_pod(self, namespace: str | None, label: str, pod: str) -> tuple[Service, ...]:
+        """Find the Services that select one pod of a StatefulSet by its name."""
+        return self._services_of_pods.get((namespace, label, pod), ())
+
+    @cached_property
+    def _services_of_pods(self) -> Mapping[tuple[str | None, str, str], tuple[Service, ...]]:
+        index: dict[tuple[str | None, str, str], list[Service]] = defaultdict(list)
+        for service in self.inventory.services:
+            for key, value in service.selector:
+                if key.endswith("/pod-name"):
+                    index[(service.ref.namespace, key, value)].append(service)
+        return {key: tuple(services) for key, services in index.items()}
+
+    def others_selected(self, workload: Workload, selector: Sequence[Label]) -> tuple[Workload, ...]:
+        """Give the other workloads that a selector selects besides this one's pods."""
+        return tuple(
+            other
+            for other in self.workloads_selected(workload.ref.namespace, selector)
+            if other.ref != workload.ref and not _owns(workload, other)
+        )
+
+    def network_policies_of(self, workload: Workload) -> tuple[NetworkPolicy, ...]:
+        """Find the NetworkPolicies that limit who reaches a workload's pods."""
+        return tuple(
+            policy
+            for policy in self._network_policies.get(workload.ref.namespace, ())
+            if not policy.selector.match_labels or policy.selector.selects(workload.pod_labels)
+        )
+
+    def max_replicas(self, workload: Workload) -> int | None:
+        """Give how many pods a workload may have, with its autoscaler's word; None for one per node."""
+        if workload.replicas is None:
+            return None
+        autoscaler = self._autoscalers.get((workload.ref.namespace, workload.ref.kind, workload.ref.name))
+        return max(workload.replicas, autoscaler.max_replicas if autoscaler else 0)
+
+
+def _owns(workload: Workload, other: Workload) -> bool:
+    """Tell whether one of two workloads was made by the other, as a ReplicaSet by its Deployment."""
+    return (
+        f"{workload.ref.kind}/{workload.ref.name}" in other.owners
+        or f"{other.ref.kind}/{other.ref.name}" in workload.owners
+    )
+
+
+def find_targeting_ports(service: Service, workload: Workload, port: HostPort) -> tuple[ServicePort, ...]:
+    """Find the entries of a Service that lead to a host port's container port."""
+    targets: Iterable[int | str] = {port.container_port, port.name or port.container_port}
+    names = {
+        name
+        for container in workload.containers
+        for name, number, protocol in container.ports
+        if name and number == port.container_port and protocol == port.protocol
+    }
+    return tuple(
+        entry
+        for entry in service.ports
+        if entry.protocol == port.protocol and (entry.target_port in targets or entry.target_port in names)
+    )

@@ -1,0 +1,1 @@
+"""The policy file: found, read, checked, and laid over the built-in policy."""

@@ -1,0 +1,143 @@
+"""The form of a MigrationPolicy: what `migrator schema policy` prints and what a policy file is checked against."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+Strategy = Literal[
+    "keep",
+    "remove",
+    "node_port",
+    "node_port_per_pod",
+    "node_local",
+    "cluster_ip",
+    "load_balancer",
+    "anti_affinity",
+]
+Port = Annotated[int, Field(ge=0, le=65535)]
+OneOrMany = bool | int | str | list[str] | list[int]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class ClusterForm(_Form):
+    """Facts about the cluster that manifests do not tell."""
+
+    kubernetes_version: str = Field(
+        "1.34", alias="kubernetesVersion", description="The version that the result is for, such as 1.34."
+    )
+    node_port_range: str = Field(
+        "30000-32767", alias="nodePortRange", description="kube-apiserver's --service-node-port-range."
+    )
+    used_node_ports: list[Port] = Field(
+        default_factory=list,
+        alias="usedNodePorts",
+        description="Node ports that are taken in the cluster by Services which the sources do not hold.",
+    )
+    load_balancer: bool = Field(
+        False, alias="loadBalancer", description="Whether the cluster gives Services of type LoadBalancer an address."
+    )
+
+    @field_validator("kubernetes_version", mode="before")
+    @classmethod
+    def _check_version(cls, value: Any) -> str:
+        if isinstance(value, float):
+            raise ValueError(f"write the version in quotes: YAML takes {value} for a number, and 1.30 for 1.3")
+        text = str(value)
+        if not re.fullmatch(r"v?1\.[0-9]{1,3}(\.[0-9]+)?([+-].*)?", text):
+            raise ValueError(f"{text!r} is no Kubernetes version such as 1.34 ")
+        return text
+
+    @field_validator("node_port_range")
+    @classmethod
+    def _check_range(cls, value: str) -> str:
+        match = re.fullmatch(r"([0-9]+)-([0-9]+)", value)
+        if match is None or not 0 < int(match[1]) <= int(match[2]) <= 65535:
+            raise ValueError(f"{value!r} is no port range such as 30000-32767")
+        return value
+
+
+class MatchForm(_Form):
+    """Facts to compare: equality for a value, membership for a list."""
+
+    kinds: list[str] | str | None = None
+    namespaces: list[str] | str | None = None
+    names: list[str] | str | None = None
+    labels: dict[str, str] | None = Field(None, description="Labels that the workload's pods must all carry.")
+    containers: list[str] | str | None = None
+    container_roles: list[str] | str | None = Field(None, alias="containerRoles")
+    ports: list[Port] | Port | None = None
+    container_ports: list[Port] | Port | None = Field(None, alias="containerPorts")
+    protocols: list[str] | str | None = None
+    host_ips: list[str] | str | None = Field(None, alias="hostIPs", description="any, loopback or address.")
+    host_network: bool | None = Field(None, alias="hostNetwork")
+    roles: list[str] | str | None = None
+    replicas: list[str] | str | None = Field(None, description="one, many, perNode or none.")
+    clients: list[str] | str | None = Field(None, description="external, node, cluster or none.")
+    has_service: bool | None = Field(None, alias="hasService")
+
+
+class HostPortForm(_Form):
+    """A decision about host ports; the first that matches wins."""
+
+    match: MatchForm = Field(default_factory=lambda: MatchForm())
+    strategy: Strategy
+    because: Annotated[str, StringConstraints(min_length=1)] = Field(
+        ..., description="Why: a reviewer reads it beside the change."
+    )
+    node_port: Port | None = Field(
+        None, alias="nodePort", description="The number to take, instead of a planned one."
+    )
+    external_traffic_policy: Literal["Local", "Cluster"] | None = Field(None, alias="externalTrafficPolicy")
+    spread: Literal["none", "preferred", "required"] | None = Field(
+        None, description="Anti-affinity that keeps the pods on different nodes, as the host port did."
+    )
+
+
+class WorkloadKindForm(_Form):
+    """A kind that makes pods."""
+
+    kind: str
+    api_groups: list[str] = Field(..., alias="apiGroups", description='"" is the core group.')
+    template: str = Field(..., description="The path of the pod template in the object, such as spec.template.")
+
+
+class ExcludeForm(_Form):
+    """What is read but never changed."""
+
+    paths: list[str] = Field(default_factory=list, description="Globs of files, as --exclude takes them.")
+    namespaces: list[str] = Field(default_factory=list)
+
+
+class SpecForm(_Form):
+    """What a run is asked to do."""
+
+    cluster: ClusterForm = Field(default_factory=lambda: ClusterForm())
+    client_addresses: Literal["needed", "irrelevant"] = Field(
+        "needed", alias="clientAddresses", description="Whether workloads need to see their clients' addresses."
+    )
+    host_ports: list[HostPortForm] = Field(default_factory=list, alias="hostPorts")
+    workload_kinds: list[WorkloadKindForm] = Field(default_factory=list, alias="workloadKinds")
+    exclude: ExcludeForm = Field(default_factory=lambda: ExcludeForm())
+
+
+class MetadataForm(BaseModel):
+    """The object's name and annotations, which migrator does not read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str | None = None
+
+
+class MigrationPolicy(_Form):
+    """How migrator shall decide: facts about the cluster, and decisions in front of the built-in ones."""
+
+    api_version: Literal["migrator.dev/v1"] = Field("migrator.dev/v1", alias="apiVersion")
+    kind: Literal["MigrationPolicy"] = "MigrationPolicy"
+    metadata: MetadataForm | None = None
+    spec: SpecForm = Field(default_factory=lambda: SpecForm())

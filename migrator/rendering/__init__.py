@@ -1,0 +1,1 @@
+"""From a Plan to files: edits on spans, new files, patches, and writing all of it or nothing."""

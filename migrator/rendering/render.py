@@ -1,0 +1,400 @@
+"""Rendering: a Plan's changes as edits of the files they stand in, each checked before anything is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from migrator.errors import InputError, MigratorError, TextError
+from migrator.model.field import FieldPath
+from migrator.model.inventory import SourceFile
+from migrator.model.plan import Change, Plan
+from migrator.sources.files import STDIN, hash_content, read_bytes
+from migrator.sources.manifests import compose_json, is_json
+from migrator.yaml.data import construct, find_node
+from migrator.yaml.edit import (
+    FieldEdit,
+    RefusedEditError,
+    TextEdit,
+    apply_text_edits,
+    apply_to_data,
+    plan_item_insertion,
+    plan_text_edits,
+    refuse_repeated_keys,
+    same_data,
+)
+from migrator.yaml.nodes import Node, SequenceNode, compose
+from migrator.yaml.scan import Span, cut_documents, cut_json_list, cut_list, decode, line_of
+from migrator.yaml.write import write_json
+
+PARALLEL_FROM = 300
+"""Edited objects from which on a second process pays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A span of a file, in bytes, and what stands there afterwards."""
+
+    start: int
+    end: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What happens to one file: `old` is None for a new one, which one replacement fills."""
+
+    path: str
+    old: bytes | None
+    replacements: tuple[Replacement, ...]
+
+    def new_content(self) -> bytes:
+        """Give the file's bytes afterwards."""
+        return replace_spans(self.old or b"", self.replacements)
+
+
+def replace_spans(content: bytes, replacements: Iterable[Replacement]) -> bytes:
+    """Make replacements, which are in order and do not overlap."""
+    parts: list[bytes] = []
+    position = 0
+    for item in replacements:
+        parts += (content[position : item.start], item.content)
+        position = item.end
+    parts.append(content[position:])
+    return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be done in one file: field edits and new objects by the object they stand at."""
+
+    path: str
+    sha256: str
+    edits: Mapping[tuple[int, int | None], tuple[FieldEdit, ...]]
+    objects: Mapping[tuple[int, int | None], tuple[tuple[str, Any], ...]]
+
+
+def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple[FileChange, ...]:
+    """Render a plan's changes into file changes, in the order of paths.
+
+    Each edited object is parsed again and compared with the intention. Raises InputError where that fails, where a
+    file has changed since it was read, and where a new file would cover one that is there.
+    """
+    known = {file.path: file for file in files}
+    works = _collect_work(plan.changes, known)
+    created = _create_files(plan.changes, known)
+    contents = {work.path: _load(known[work.path]) for work in works}
+    if jobs > 1 and sum(len(work.edits) for work in works) >= PARALLEL_FROM and len(works) > 1:
+        rendered = _render_in_parallel(works, contents, jobs)
+    else:
+        rendered = [_render_file(work, contents[work.path]) for work in works]
+    edited = [
+        FileChange(work.path, contents[work.path], replacements)
+        for work, replacements in zip(works, rendered, strict=True)
+        if replacements
+    ]
+    return tuple(sorted([*edited, *created], key=lambda change: change.path))
+
+
+def _load(file: SourceFile) -> bytes:
+    content = file.content if file.content is not None else read_bytes(file.path)
+    if hash_content(content) != file.sha256:
+        raise InputError(file.path, "has changed since it was read", hint="run migrator again; nothing was written")
+    return content
+
+
+def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) -> list[_Work]:
+    edits: dict[str, dict[tuple[int, int | None], list[FieldEdit]]] = {}
+    objects: dict[str, dict[tuple[int, int | None], list[tuple[str, Any]]]] = {}
+    for change in changes:
+        if change.action == "update" and change.edit is not None:
+            place = (change.location.document, change.location.item)
+            edits.setdefault(change.location.path, {}).setdefault(place, []).append(change.edit)
+        elif change.action == "create" and change.new is not None and change.new.placement != "file":
+            anchor = change.new.anchor
+            place = (anchor.document, anchor.item)
+            objects.setdefault(anchor.path, {}).setdefault(place, []).append((change.new.text, change.new.data))
+    return [
+        _Work(
+            path=path,
+            sha256=known[path].sha256,
+            edits={place: tuple(items) for place, items in edits.get(path, {}).items()},
+            objects={place: tuple(items) for place, items in objects.get(path, {}).items()},
+        )
+        for path in sorted({*edits, *objects})
+    ]
+
+
+def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) -> list[FileChange]:
+    created = []
+    for change in changes:
+        if change.action != "create" or change.new is None or change.new.placement != "file":
+            continue
+        path = change.location.path
+        if path in known or os.path.lexists(path):
+            raise InputError(path, "is there already, and would be a new file of this plan", hint="move it away")
+        text = change.new.text
+        if path.endswith(".json"):
+            text = write_json(change.new.data, 4) + "\n"
+        created.append(FileChange(path, None, (Replacement(0, 0, text.encode()),)))
+    return created
+
+
+_contents: Mapping[str, bytes] = {}
+
+
+def _render_in_parallel(
+    works: Sequence[_Work], contents: Mapping[str, bytes], jobs: int
+) -> list[tuple[Replacement, ...]]:
+    import multiprocessing
+
+    global _contents
+    _contents = contents
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        return pool.map(_render_inherited, works, chunksize=1)
+
+
+def _render_inherited(work: _Work) -> tuple[Replacement, ...]:
+    import gc
+
+    gc.disable()
+    return _render_file(work, _contents[work.path])
+
+
+def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
+    replacements: list[Replacement] = []
+    json_file = is_json(work.path, content) and _is_loadable(content)
+    documents = [Span(0, len(content))] if json_file else list(cut_documents(content))
+    by_document: dict[int, set[int | None]] = {}
+    for document, item in {*work.edits, *work.objects}:
+        by_document.setdefault(document, set()).add(item)
+    for document, items in sorted(by_document.items()):
+        span = documents[document]
+        render = _render_json if json_file else _render_yaml
+        try:
+            replacements.extend(render(work, content, span, document, items))
+        except _PieceError as error:
+            line = content.count(b"\n", 0, error.start) + line_of(error.text, error.index)
+            raise InputError(
+                work.path,
+                f"cannot be edited safely: {error.reason}",
+                line=line,
+                hint="write this place out plainly, or leave the object out with --workload or an annotation",
+            ) from None
+    return tuple(sorted(replacements, key=lambda item: (item.start, item.end)))
+
+
+def _is_loadable(content: bytes) -> bool:
+    try:
+        json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError:
+        return False
+    return True
+
+
+class _PieceError(MigratorError):
+    """An edit that was refused: where its piece starts in the file, the piece, the place in it, and why."""
+
+    def __init__(self, start: int, text: str, index: int, reason: str) -> None:
+        super().__init__(reason)
+        self.start = start
+        self.text = text
+        self.index = index
+        self.reason = reason
+
+
+def _render_yaml(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> list[Replacement]:
+    if None in items:
+        return _edit_document(work, content, span, document, sorted(items - {None}, key=int))  # type: ignore[arg-type]
+    cut = cut_list(content, span)
+    if cut is not None:
+        try:
+            return [
+                replacement
+                for item in sorted(items, key=lambda index: index or 0)
+                for replacement in _edit_item(work, content, cut.items[item or 0], document, item or 0)
+            ]
+        except TextError:
+            pass
+    return _edit_document(work, content, span, document, sorted(items, key=lambda index: index or 0))  # type: ignore[arg-type]
+
+
+def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int) -> list[Replacement]:
+    """Edit one item of a List that was cut, and insert new items behind it."""
+    text = decode(content[span.start : span.end])
+    root = compose(text)
+    if type(root) is not SequenceNode or len(root.value) != 1:
+        raise TextError("not one item")
+    edits = work.edits.get((document, item), ())
+    new = [data for _, data in work.objects.get((document, item), ())]
+    try:
+        before = refuse_repeated_keys(text, root)
+        planned = plan_text_edits(text, root.value[0], edits)
+        if new:
+            planned.append(plan_item_insertion(text, root, 0, new))
+        after = apply_text_edits(text, planned)
+        _check(after, [apply_to_data(before[0], edits), *new])
+    except RefusedEditError as error:
+        raise _PieceError(span.start, text, error.index, error.reason) from None
+    return _to_bytes(span.start, text, planned)
+
+
+def _edit_document(work: _Work, content: bytes, span: Span, document: int, items: Sequence[int]) -> list[Replacement]:
+    """Edit a document, or items of a List that cannot be cut, and insert new documents behind it."""
+    text = decode(content[span.start : span.end])
+    root = compose(text)
+    if root is None:
+        raise InputError(work.path, "an empty document was to be edited")
+    edits = [*work.edits.get((document, None), ())]
+    try:
+        before = refuse_repeated_keys(text, root)
+        planned = plan_text_edits(text, root, edits)
+        expected = apply_to_data(before, edits)
+        for item in items:
+            at: FieldPath = ("items", item)
+            own = [_prefix(edit, at) for edit in work.edits.get((document, item), ())]
+            planned += plan_text_edits(text, root, own)
+            expected = apply_to_data(expected, own)
+        for item in sorted(items, reverse=True):
+            new = [data for _, data in work.objects.get((document, item), ())]
+            if new:
+                sequence = find_node(root, ("items",)) or root
+                planned.append(plan_item_insertion(text, sequence, item, new))
+                expected["items"][item + 1 : item + 1] = new
+        after = apply_text_edits(text, planned)
+        _check(after, expected)
+        behind = work.objects.get((document, None), ())
+        replacements = _to_bytes(span.start, text, planned)
+        if behind:
+            replacements.append(_insert_documents(content, span, after, behind))
+    except RefusedEditError as error:
+        raise _PieceError(span.start, text, error.index, error.reason) from None
+    return replacements
+
+
+def _prefix(edit: FieldEdit, at: FieldPath) -> FieldEdit:
+    return FieldEdit(edit.op, (*at, *edit.path), edit.value, edit.before, edit.comment)
+
+
+def _insert_documents(content: bytes, span: Span, text: str, objects: Sequence[tuple[str, Any]]) -> Replacement:
+    """Insert documents behind one, and check that the stream holds just these more."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    inserted = "" if text.endswith("\n") or not text else newline
+    for body, _ in objects:
+        inserted += f"---{newline}{body.replace(chr(10), newline)}"
+    stream = (text + inserted).encode()
+    pieces = [decode(stream[piece.start : piece.end]) for piece in cut_documents(stream)]
+    if len(pieces) != 1 + len(objects):
+        raise RefusedEditError("a new document does not stand alone here", len(text))
+    for piece, (_, data) in zip(pieces[1:], objects, strict=True):
+        _check(piece, data)
+    return Replacement(span.end, span.end, inserted.encode())
+
+
+def _check(text: str, expected: Any) -> None:
+    """Compose an edited text again and compare it with the intention."""
+    try:
+        root = compose(text)
+        actual = construct(root) if root is not None else None
+    except TextError as error:
+        raise RefusedEditError(f"the result would not parse ({error.problem})", 0) from None
+    if not same_data(actual, expected):
+        raise RefusedEditError(
+            "the result would differ from what was intended: an anchor, alias or merge key is shared here", 0
+        )
+
+
+def _render_json(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> list[Replacement]:
+    mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
+    cut = cut_json_list(content) if None not in items else None
+    replacements: list[Replacement] = []
+    if cut is not None:
+        for item in sorted(items, key=lambda index: index or 0):
+            replacements += _edit_json(work, content, cut.items[item or 0], document, [item or 0], cut=True)
+        return replacements
+    whole = Span(mark, span.end)
+    return _edit_json(work, content, whole, document, sorted(items, key=lambda index: -1 if index is None else index))
+
+
+def _edit_json(
+    work: _Work, content: bytes, span: Span, document: int, items: Sequence[int | None], cut: bool = False
+) -> list[Replacement]:
+    text = content[span.start : span.end].decode()
+    root: Node = compose_json(text)
+    try:
+        refuse_repeated_keys(text, root)
+        expected: Any = json.loads(text)
+        planned: list[TextEdit] = []
+        behind = ""
+        for item in items:
+            at: FieldPath = () if item is None or cut else ("items", item)
+            own = [_prefix(edit, at) for edit in work.edits.get((document, item), ())]
+            planned += plan_text_edits(text, root, own)
+            expected = apply_to_data(expected, own)
+        for item in sorted((item for item in items if item is not None), reverse=True):
+            new = [data for _, data in work.objects.get((document, item), ())]
+            if new and cut:
+                behind = _write_json_items(content, span, new)
+            elif new:
+                sequence = find_node(root, ("items",)) or root
+                planned.append(plan_item_insertion(text, sequence, item, new))
+                expected["items"][item + 1 : item + 1] = new
+        after = apply_text_edits(text, planned)
+        _check_json(
+            f"[{after}{behind}]" if cut else after, _flatten(expected, work, document, items) if cut else expected
+        )
+    except RefusedEditError as error:
+        raise _PieceError(span.start, text, error.index, error.reason) from None
+    replacements = _to_bytes(span.start, text, planned)
+    if behind:
+        replacements.append(Replacement(span.end, span.end, behind.encode()))
+    for body, _ in work.objects.get((document, None), ()):
+        inserted = f"---\n{body}" if after.endswith("\n") else f"\n---\n{body}"
+        replacements.append(Replacement(span.end, span.end, inserted.encode()))
+    return replacements
+
+
+def _flatten(expected: Any, work: _Work, document: int, items: Sequence[int | None]) -> list[Any]:
+    return [expected, *(data for item in items for _, data in work.objects.get((document, item), ()))]
+
+
+def _write_json_items(content: bytes, span: Span, values: Sequence[Any]) -> str:
+    """Write items behind one of a pretty-printed List, indented as it is."""
+    line = content.rfind(b"\n", 0, span.start) + 1
+    indent = content[line : span.start].decode()
+    first = content.find(b"\n", span.start) + 1
+    inner = len(content[first:]) - len(content[first : first + 64].lstrip(b" ")) - len(content[first + 64 :])
+    lines = [write_json(value, max(inner - len(indent), 1)).replace("\n", f"\n{indent}") for value in values]
+    return "".join(f",\n{indent}{text}" for text in lines)
+
+
+def _check_json(text: str, expected: Any) -> None:
+    try:
+        actual = json.loads(text)
+    except ValueError as error:
+        raise RefusedEditError(f"the result would not parse ({error})", 0) from None
+    if not same_data(actual, expected):
+        raise RefusedEditError("the result would differ from what was intended", 0)
+
+
+def _to_bytes(start: int, text: str, edits: Iterable[TextEdit]) -> list[Replacement]:
+    """Turn edits of a piece, in code points, into replacements of the file, in bytes."""
+    ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+    if text.isascii():
+        return [Replacement(start + edit.start, start + edit.end, edit.text.encode()) for edit in ordered]
+    replacements = []
+    position, offset = 0, start
+    for edit in ordered:
+        offset += len(text[position : edit.start].encode())
+        end = offset + len(text[edit.start : edit.end].encode())
+        replacements.append(Replacement(offset, end, edit.text.encode()))
+        position, offset = edit.end, end
+    return replacements
+
+
+def is_stdin(path: str) -> bool:
+    """Tell whether a path stands for standard input."""
+    return path == STDIN

@@ -1,0 +1,1 @@
+"""Views: a Plan or an Inventory as something to read, for people and for programs."""

@@ -1,0 +1,184 @@
+"""Plans and audits as plain data: what `-o json`, `-o yaml` and `--save` write.
+
+Field names are the Kubernetes API's and those of the KRM functions specification's results.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from migrator import __version__
+from migrator.model.field import format_path
+from migrator.model.inventory import Finding, Inventory, Unread
+from migrator.model.plan import Change, Plan, PortMapEntry
+from migrator.model.reference import Location, ResourceRef
+from migrator.model.workload import HostPort, Workload
+from migrator.planning.conflicts import find_conflicts
+from migrator.planning.plan import EVERYTHING, Selection
+
+FORMAT_VERSION = "1.0"
+
+
+def describe_ref(ref: ResourceRef) -> dict[str, Any]:
+    """Give an object's identity."""
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def describe_location(location: Location) -> dict[str, Any]:
+    """Give a place in a source."""
+    place = {"path": location.path, "document": location.document, "line": location.line}
+    return place if location.item is None else {**place, "item": location.item}
+
+
+def describe_host_port(port: HostPort) -> dict[str, Any]:
+    """Give a host port with the API's defaults."""
+    return {
+        "container": port.container,
+        "containerPort": port.container_port,
+        "hostPort": port.host_port,
+        "hostIP": port.host_ip,
+        "protocol": port.protocol,
+    }
+
+
+def describe_audit(inventory: Inventory) -> dict[str, Any]:
+    """Give what an audit found."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "workloads": [_describe_workload(workload) for workload in inventory.workloads],
+        "conflicts": [
+            {
+                "hostPort": conflict.host_port,
+                "hostIP": conflict.host_ip,
+                "protocol": conflict.protocol,
+                "workloads": [describe_ref(ref) for ref in conflict.workloads],
+            }
+            for conflict in find_conflicts(inventory.workloads)
+        ],
+        "namespaces": [],
+        "findings": [_describe_finding(finding) for finding in inventory.findings],
+        "unread": [_describe_unread(item) for item in inventory.unread],
+    }
+
+
+def _describe_workload(workload: Workload) -> dict[str, Any]:
+    return {
+        "resourceRef": describe_ref(workload.ref),
+        "file": describe_location(workload.location),
+        "hostPorts": [{**describe_host_port(port), "line": port.line} for port in workload.host_ports],
+        "hostNetwork": workload.host_network,
+    }
+
+
+def _describe_unread(item: Unread) -> dict[str, Any]:
+    return {"path": item.path, "document": item.document, "reason": item.reason}
+
+
+def _describe_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "message": finding.message,
+        "resourceRef": describe_ref(finding.resource) if finding.resource else None,
+        "file": describe_location(finding.location) if finding.location else None,
+    }
+
+
+def describe_plan(
+    plan: Plan, selection: Selection = EVERYTHING, default_namespace: str | None = None
+) -> dict[str, Any]:
+    """Give a plan as the plan file holds it."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "migratorVersion": __version__,
+        "policy": plan.policy.document,
+        "sources": list(plan.sources),
+        "phase": plan.phase,
+        "selection": _describe_selection(selection, default_namespace),
+        "inputs": [{"path": path, "sha256": sha256} for path, sha256 in plan.inputs],
+        "findings": [_describe_finding(finding) for finding in plan.findings],
+        "changes": [describe_change(change) for change in plan.changes],
+        "portMap": [_describe_port_map(entry) for entry in plan.port_map],
+        "namespaces": [],
+        "unread": [_describe_unread(item) for item in plan.unread],
+    }
+
+
+def _describe_selection(selection: Selection, default_namespace: str | None) -> dict[str, Any]:
+    given = {
+        "namespaces": sorted(selection.namespaces) if selection.namespaces is not None else None,
+        "workloads": sorted(selection.workloads) if selection.workloads is not None else None,
+        "rules": sorted(selection.rules) if selection.rules is not None else None,
+        "defaultNamespace": default_namespace,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def describe_change(change: Change) -> dict[str, Any]:
+    """Give a change as the plan file holds it."""
+    described: dict[str, Any] = {
+        "rule": change.rule,
+        "decision": change.decision,
+        "strategy": change.strategy,
+        "phase": change.phase,
+        "action": change.action,
+        "resourceRef": describe_ref(change.resource),
+        "file": describe_location(change.location),
+        "field": _describe_field(change),
+        "workload": describe_ref(change.workload),
+        "message": change.reason.message,
+        "effect": change.effect,
+        "considered": [{"strategy": item.strategy, "because": item.because} for item in change.reason.considered],
+        "wayBack": change.reason.way_back,
+        "caveats": list(change.reason.caveats),
+        "sources": list(change.reason.sources),
+    }
+    if change.ports:
+        described["hostPorts"] = [describe_host_port(port) for port in change.ports]
+    return described
+
+
+def _describe_field(change: Change) -> dict[str, Any]:
+    if change.new is not None:
+        return {"path": "", "currentValue": None, "proposedValue": change.new.data}
+    if change.edit is None:
+        return {"path": "", "currentValue": change.current, "proposedValue": None}
+    proposed = None if change.edit.op == "remove" else change.edit.value
+    return {"path": write_path(change), "currentValue": change.current, "proposedValue": proposed}
+
+
+def write_path(change: Change) -> str:
+    """Write the path of the field that a change is about; `[-]` stands for a new item of a list."""
+    if change.edit is None:
+        return ""
+    *above, last = change.edit.path
+    return f"{format_path(tuple(above))}[-]" if last == "-" else format_path(change.edit.path)
+
+
+def _describe_port_map(entry: PortMapEntry) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "resourceRef": describe_ref(entry.resource),
+        "protocol": entry.protocol,
+        "old": {"hostIP": entry.old_ip, "port": entry.old_port},
+        "new": {
+            "service": describe_ref(entry.service) if entry.service else None,
+            "port": entry.port,
+            "nodePort": entry.node_port,
+        },
+        "whoMustChange": entry.who_must_change,
+    }
+    if entry.pod is not None:
+        described["pod"] = entry.pod
+    if entry.query is not None:
+        described["query"] = entry.query
+    return described
+
+
+def write_document(document: Any, output: str) -> str:
+    """Write plain data as JSON or YAML."""
+    if output == "yaml":
+        from migrator.yaml.write import write_block
+
+        return "\n".join(write_block(document)) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,96 @@
+"""Explanations of rules, decisions and strategies, made from the data that they are."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from migrator.sources.tables import load_table
+from migrator.yaml.write import write_block, write_flow
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def list_ids() -> tuple[str, ...]:
+    """List everything that can be explained: rules, strategies, decisions."""
+    return tuple(sorted({*_rules(), *_strategies(), *_decisions()}))
+
+
+def _rules() -> Mapping[str, str]:
+    names = ("host_port", "host_network", "rollout")
+    return {name.replace("_", "-"): name for name in names}
+
+
+def _strategies() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (_PACKAGE / "strategies").glob("*.yaml")))
+
+
+def _decisions() -> Mapping[str, Mapping[str, Any]]:
+    table = load_table("rules/host_port.yaml")
+    return {row["id"]: row for row in (*table["strategy"], *table["number"])}
+
+
+def explain(identifier: str) -> str | None:
+    """Explain a rule, strategy or decision by its id; None for one that is not known."""
+    if identifier in _strategies():
+        return "\n".join(_explain_strategy(identifier)) + "\n"
+    if identifier in _rules():
+        return "\n".join(_explain_rule(identifier)) + "\n"
+    row = _decisions().get(identifier)
+    return "\n".join(_explain_decision(identifier, row)) + "\n" if row is not None else None
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, width=100, break_long_words=False, break_on_hyphens=False)
+
+
+def _list_sources(table: Mapping[str, Any]) -> Iterator[str]:
+    if table.get("sources"):
+        yield from ("", "Sources:", *(f"  {source}" for source in table["sources"]))
+
+
+def _explain_strategy(name: str) -> Iterator[str]:
+    table = load_table(f"strategies/{name}.yaml")
+    yield f"strategy {name}: {table['title']}"
+    yield ""
+    yield from _wrap(table["does"])
+    if table["wayBack"]:
+        yield from ("", *_wrap(f"The way back: {table['wayBack']}"))
+    if table.get("whoMustChange"):
+        yield from _wrap(f"Who must change: {table['whoMustChange']}.")
+    taken = [row["id"] for row in load_table("rules/host_port.yaml")["strategy"] if row["strategy"] == name]
+    if taken:
+        yield from ("", *_wrap(f"Decisions that take it: {', '.join(taken)}"))
+    yield from _list_sources(table)
+
+
+def _explain_rule(name: str) -> Iterator[str]:
+    table = load_table(f"rules/{_rules()[name]}.yaml")
+    yield f"rule {name}: {table['title']}"
+    if "because" in table:
+        yield from ("", *_wrap(table["because"][:1].upper() + table["because"][1:]))
+    if "strategy" in table:
+        yield from ("", "Decisions, the first that matches wins (explain one by its id):")
+        width = max(len(row["id"]) for row in table["strategy"])
+        for row in table["strategy"]:
+            yield f"  {row['id']:<{width}}  {row['strategy']:<18} {write_flow(row['match'])}"
+    yield from ("", f'To leave an object alone: annotation ignore-rule.migrator.dev/{name}: "<reason>"')
+    yield from _list_sources(table)
+
+
+def _explain_decision(name: str, row: Mapping[str, Any]) -> Iterator[str]:
+    number = f" (row {row['row']} of the decision table)" if row.get("row") else ""
+    yield f"decision {name}{number}: {row.get('strategy') or 'number ' + str(row.get('number'))}"
+    yield from ("", *_wrap(row["because"][:1].upper() + row["because"][1:]))
+    for item in row.get("considered", ()):
+        yield from _wrap(f"Considered {item['strategy']}: {item['because']}")
+    if row.get("caveats"):
+        texts = {caveat["id"]: caveat["text"] for caveat in load_table("rules/caveats.yaml")}
+        yield from ("", *(line for caveat in row["caveats"] for line in _wrap(f"Look out: {texts[caveat]}")))
+    yield from ("", "To copy into a policy's spec.hostPorts and change:")
+    copied = {"match": row["match"], "strategy": row.get("strategy"), "because": row["because"]}
+    if "strategy" in row:
+        yield from ("  " + line for line in write_block([copied]))
+    yield from _list_sources(row)

@@ -1,0 +1,250 @@
+"""Text for a person: aligned columns and wrapped sentences, plain when piped, coloured on a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from migrator.model.inventory import Finding, Inventory
+from migrator.model.plan import Change, Plan, PortMapEntry
+from migrator.model.policy import Policy
+from migrator.planning.conflicts import Conflict, find_conflicts
+from migrator.planning.plan import find_open_numbers
+from migrator.review.document import write_path
+
+SHOWN = 200
+"""Rows of a table that text shows; JSON shows all."""
+
+
+class Painter:
+    """Colours words on a terminal; on anything else it leaves them as they are."""
+
+    def __init__(self, colour: bool, width: int) -> None:
+        self.colour = colour
+        self.width = max(width, 60)
+
+    def paint(self, text: str, style: str) -> str:
+        """Colour a text: bold, dim, red, green, yellow, cyan."""
+        codes = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+        return f"\033[{codes[style]}m{text}\033[0m" if self.colour and text else text
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Write rows in aligned columns; on a terminal as rich draws tables."""
+        if self.colour:
+            yield from self._draw(header, rows)
+            return
+        shown = [header, *rows[:SHOWN]]
+        widths = [max(len(row[column]) for row in shown) for column in range(len(header))]
+        for row in shown:
+            yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield from self._say_rest(rows)
+
+    def _draw(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for name in header:
+            table.add_column(name, overflow="fold")
+        for row in rows[:SHOWN]:
+            table.add_row(*(Text(cell) for cell in row))
+        console = Console(width=self.width, force_terminal=True)
+        with console.capture() as capture:
+            console.print(table)
+        yield from capture.get().rstrip("\n").split("\n")
+        yield from self._say_rest(rows)
+
+    def _say_rest(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        if len(rows) > SHOWN:
+            yield f"… and {len(rows) - SHOWN} more; -o json lists all"
+
+    def wrap(self, text: str, indent: str, first: str | None = None) -> list[str]:
+        """Wrap a sentence below its heading."""
+        return textwrap.wrap(
+            text,
+            width=min(self.width, 110),
+            initial_indent=indent if first is None else first,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def write_audit(inventory: Inventory, painter: Painter, verbose: bool = False) -> str:
+    """Write what an audit found."""
+    lines: list[str] = []
+    with_ports = [workload for workload in inventory.workloads if workload.host_ports or workload.host_network]
+    ports = sum(len(workload.host_ports) for workload in inventory.workloads)
+    lines.append(
+        painter.paint(
+            f"{_count(len(inventory.workloads), 'workload')} in {_count(len(inventory.files), 'file')}; "
+            f"{_count(ports, 'host port')}",
+            "bold",
+        )
+    )
+    if with_ports:
+        rows = []
+        for workload in with_ports:
+            if workload.host_network and not workload.host_ports:
+                rows.append((str(workload.ref), "host network", "", str(workload.location)))
+            for port in workload.host_ports:
+                address = "" if port.host_ip == "0.0.0.0" else f"{port.host_ip}:"
+                note = port.role if port.role != "container" else "host network" if workload.host_network else ""
+                rows.append(
+                    (
+                        str(workload.ref),
+                        f"{address}{port.host_port}/{port.protocol} → {port.container_port}",
+                        f"{port.container}{f' ({note})' if note else ''}",
+                        f"{workload.location.path}:{port.line}",
+                    )
+                )
+        lines += ["", *painter.table(("WORKLOAD", "HOST PORT", "CONTAINER", "PLACE"), rows)]
+    conflicts = find_conflicts(inventory.workloads)
+    if conflicts:
+        lines += ["", painter.paint("Pods that cannot share a node", "bold")]
+        lines += painter.table(("PORT", "WORKLOADS"), [_conflict_row(conflict) for conflict in conflicts])
+    lines += _write_findings(inventory.findings, painter)
+    lines += _write_unread(inventory, painter, verbose)
+    return "\n".join(lines) + "\n"
+
+
+def _conflict_row(conflict: Conflict) -> tuple[str, str]:
+    address = "" if conflict.host_ip == "0.0.0.0" else f"{conflict.host_ip}:"
+    names = [str(ref) for ref in conflict.workloads]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{address}{conflict.host_port}/{conflict.protocol}", shown + (
+        " (its replicas)" if len(names) == 1 else ""
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _write_findings(findings: Iterable[Finding], painter: Painter) -> list[str]:
+    lines: list[str] = []
+    colours = {"error": "red", "warning": "yellow", "info": "dim"}
+    for finding in findings:
+        place = f"{finding.location}: " if finding.location else ""
+        lines += painter.wrap(
+            f"{place}{finding.message} [{finding.rule}]",
+            "  ",
+            painter.paint(finding.severity, colours[finding.severity]) + " ",
+        )
+    return ["", *lines] if lines else []
+
+
+def _write_unread(inventory: Inventory, painter: Painter, verbose: bool) -> list[str]:
+    unread = inventory.unread
+    others = sum(inventory.others.values())
+    lines: list[str] = []
+    if others:
+        lines.append(f"{_count(others, 'object')} of other kinds, which have no pods")
+    if unread and not verbose:
+        lines.append(f"{_count(len(unread), 'place')} not read as manifests; -v lists them with the reasons")
+    if verbose:
+        lines += painter.table(
+            ("NOT READ", "REASON"),
+            [
+                (item.path if item.document is None else f"{item.path}#{item.document}", item.reason)
+                for item in unread
+            ],
+        )
+    return ["", *lines] if lines else []
+
+
+def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
+    """Write a plan: per workload what changes and why, then the port map and what a person must know."""
+    lines: list[str] = [painter.paint(_summarize(plan), "bold"), *_say_assumptions(plan.policy, painter)]
+    for index, (_, group) in enumerate(groupby(plan.changes, key=lambda change: change.workload)):
+        changes = list(group)
+        if index >= SHOWN and not verbose:
+            lines += ["", "… and more workloads; -v or -o json shows them all"]
+            break
+        lines += ["", *_write_workload(changes, painter, verbose)]
+    if plan.port_map:
+        lines += ["", painter.paint("Port map", "bold")]
+        rows = [_port_map_row(entry) for entry in plan.port_map]
+        lines += painter.table(("WORKLOAD", "BEFORE", "AFTER", "WHO MUST CHANGE"), rows)
+    lines += _write_findings(plan.findings, painter)
+    open_numbers = find_open_numbers(plan)
+    if open_numbers:
+        lines += ["", "Numbers that the cluster chooses are known once the Services are applied:"]
+        lines += [f"  {entry.query}" for entry in open_numbers[:10]]
+        if len(open_numbers) > 10:
+            lines.append(f"  … and {len(open_numbers) - 10} more in the port map of -o json")
+    return "\n".join(lines) + "\n"
+
+
+def _say_assumptions(policy: Policy, painter: Painter) -> list[str]:
+    cluster = policy.cluster
+    low, high = cluster.node_ports
+    balancer = "load balancers" if cluster.load_balancer else "no load balancer"
+    where = policy.path or "the built-in policy"
+    text = (
+        f"Assumed ({where}): Kubernetes {cluster.version[0]}.{cluster.version[1]}, node ports {low}-{high}, "
+        f"{_count(len(cluster.used_node_ports), 'number')} taken besides, {balancer}, clients outside of the cluster "
+        "unless a row or an annotation says otherwise"
+    )
+    return [painter.paint(line, "dim") for line in painter.wrap(text, "")]
+
+
+def _summarize(plan: Plan) -> str:
+    made = [change for change in plan.changes if change.action != "keep"]
+    kept = sum(1 for change in plan.changes if change.action == "keep")
+    if not made:
+        return f"Nothing to change; {_count(kept, 'host port')} kept" if kept else "Nothing to change"
+    created = sum(1 for change in made if change.action == "create")
+    edited = len({(change.location.path, change.resource) for change in made if change.action == "update"})
+    text = f"Phase {plan.phase}: {_count(created, 'object')} to add, {edited} to edit"
+    return f"{text}; {_count(kept, 'host port')} kept" if kept else text
+
+
+_SIGNS = {"keep": (" ", "dim"), "update": ("~", "yellow"), "create": ("+", "green"), "delete": ("-", "red")}
+
+
+def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) -> list[str]:
+    first = changes[0]
+    lines = [painter.paint(str(first.workload), "cyan")]
+    said: set[str] = set()
+    for change in changes:
+        sign, colour = _SIGNS[change.action]
+        field = "" if change.new is not None else f" {write_path(change)}"
+        effect = "" if change.effect == "none" else f" [{change.effect}]"
+        target = f"{change.resource.kind}/{change.resource.name}"
+        when = "keep" if change.action == "keep" else change.phase
+        head = f"{sign} {when:<8} {target}{field} ({change.location}){effect}"
+        lines.append(f"  {painter.paint(head, colour)}")
+        lines += painter.wrap(change.reason.message, "      ")
+        notes = [("look out: ", text) for text in change.reason.caveats]
+        if verbose or change is first:
+            notes += [(f"considered {item.strategy}: ", item.because) for item in change.reason.considered]
+            notes += [("way back: ", change.reason.way_back)] if change.reason.way_back else []
+        if verbose:
+            notes += [("source: ", text) for text in change.reason.sources]
+        for label, text in notes:
+            if label + text not in said:
+                said.add(label + text)
+                lines += painter.wrap(f"{label}{text}", "        ", "      - ")
+    return lines
+
+
+def _port_map_row(entry: PortMapEntry) -> tuple[str, str, str, str]:
+    address = "node" if entry.old_ip == "0.0.0.0" else entry.old_ip
+    service = entry.service.name if entry.service else ""
+    if entry.node_port is not None:
+        after = f"any node:{entry.node_port} ({service}:{entry.port})"
+    elif entry.query is not None:
+        after = f"any node:? ({service}:{entry.port})"
+    else:
+        after = f"{service}:{entry.port}"
+    who = entry.pod or str(entry.resource)
+    return (
+        f"{entry.resource} {entry.pod}" if entry.pod else who,
+        f"{address}:{entry.old_port}/{entry.protocol}",
+        after,
+        entry.who_must_change,
+    )

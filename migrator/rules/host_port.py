@@ -1,0 +1,292 @@
+"""The host-port rule: the facts about each host port, and what the decision table says about them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from migrator.errors import InputError
+from migrator.model.inventory import Finding
+from migrator.model.plan import Decision, Reason
+from migrator.model.policy import Alternative, DecisionRow, Policy
+from migrator.model.workload import ANY_ADDRESS, HostPort, Workload
+from migrator.planning.world import World, find_targeting_ports
+from migrator.policy.load import built_in_rows
+from migrator.rules.match import match_facts
+from migrator.sources.tables import load_table
+from migrator.templates import render_text
+
+ID = "host-port"
+STRATEGY_ANNOTATION = "migrator.dev/strategy"
+CLIENTS_ANNOTATION = "migrator.dev/clients"
+IGNORE_PREFIX = "ignore-rule.migrator.dev/"
+CLIENTS = ("external", "node", "cluster", "none")
+STRATEGIES = (
+    "keep",
+    "remove",
+    "node_port",
+    "node_port_per_pod",
+    "node_local",
+    "cluster_ip",
+    "load_balancer",
+    "anti_affinity",
+)
+
+_APP_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "k8s-app", "app", "name", "component")
+_PER_NODE = "perNode"
+_POD_HASHES = frozenset(("pod-template-hash", "controller-revision-hash", "pod-template-generation"))
+_FIRST_ROWS = frozenset(("zero", "ignored"))
+
+
+def decide_host_ports(world: World) -> tuple[tuple[Decision, ...], tuple[Finding, ...]]:
+    """Decide about every host port of the inventory, in the inventory's order.
+
+    Raises InputError for an annotation that says nothing known.
+    """
+    rows = _order_rows(world.policy)
+    decisions: list[Decision] = []
+    findings: list[Finding] = []
+    for workload in world.inventory.workloads:
+        if not workload.host_ports:
+            if workload.host_network:
+                findings.append(_find_host_network(workload))
+            continue
+        shared = _workload_facts(world, workload)
+        for port in workload.host_ports:
+            facts = _port_facts(world, workload, port, shared)
+            row = next(row for row in rows if match_facts(row.match, facts))
+            decision, finding = _decide(workload, port, row, facts)
+            decisions.append(decision)
+            if finding is not None:
+                findings.append(finding)
+    return tuple(decisions), tuple(findings)
+
+
+def _find_host_network(workload: Workload) -> Finding:
+    message = f"{workload.ref.kind}/{workload.ref.name} shares its node's network: all its ports are the node's"
+    return Finding("host-network", "info", message, workload.ref, workload.location)
+
+
+def _order_rows(policy: Policy) -> tuple[DecisionRow, ...]:
+    """Put the rows in order: what the workload itself says, the policy's rows, the built-in ones."""
+    built_in = built_in_rows()
+    said = tuple(row for row in built_in if row.id in _FIRST_ROWS)
+    requested = tuple(_requested_row(strategy) for strategy in STRATEGIES)
+    return (*said, *requested, *policy.host_ports, *(row for row in built_in if row.id not in _FIRST_ROWS))
+
+
+@cache
+def _requested_row(strategy: str) -> DecisionRow:
+    return DecisionRow(
+        id="annotation",
+        strategy=strategy,
+        match={"requested": strategy},
+        because=f"the workload's annotation {STRATEGY_ANNOTATION} asks for it.",
+    )
+
+
+def _decide(
+    workload: Workload, port: HostPort, row: DecisionRow, facts: Mapping[str, Any]
+) -> tuple[Decision, Finding | None]:
+    because = render_text(row.because, facts).strip()
+    finding = None
+    strategy = row.strategy
+    refusal = _say_why_impossible(strategy, facts)
+    if refusal is not None:
+        message = f"{port.host_port}/{port.protocol}: {row.strategy} was asked for, but {refusal}; kept"
+        finding = Finding(ID, "error", message, workload.ref, workload.location)
+        strategy, because = "keep", f"{row.strategy} was asked for, but {refusal}."
+    elif row.finding is not None:
+        severity: Any = "error" if row.finding == "selector" else "info"
+        message = f"{port.host_port}/{port.protocol} of {workload.ref.kind}/{workload.ref.name} is kept: {because}"
+        rule = row.finding if row.finding == "host-network" else ID
+        finding = Finding(rule, severity, message, workload.ref, workload.location)
+    reason = Reason(
+        message=because,
+        considered=tuple(
+            Alternative(item.strategy, render_text(item.because, facts).strip()) for item in row.considered
+        ),
+        caveats=row.caveats,
+        sources=row.sources,
+    )
+    return Decision(workload, port, ID, row.id, strategy, row.options, reason, facts), finding
+
+
+_NEEDS_SERVICE = frozenset(("node_port", "node_port_per_pod", "node_local", "cluster_ip", "load_balancer"))
+
+
+def _say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
+    """Say why a strategy that somebody asked for cannot work; None where it can."""
+    if strategy == "keep":
+        return None
+    if facts["hostNetwork"]:
+        return "the pod shares its node's network, so the API server would write the hostPort back"
+    if strategy in _NEEDS_SERVICE and facts["selectors"] == "missing":
+        return "the pod template has no labels that a Service could select by"
+    if strategy in _NEEDS_SERVICE and facts["selectors"] == "shared":
+        return f"a Service with this workload's selector would also send traffic to {facts['sharedWith']}"
+    if strategy == "node_port_per_pod" and facts["kinds"] != "StatefulSet":
+        return "only the pods of a StatefulSet have lasting names"
+    if strategy == "anti_affinity" and facts["replicas"] == _PER_NODE:
+        return "a DaemonSet runs one pod per node anyway"
+    return None
+
+
+def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
+    ignore_reason = _read_ignore_reason(workload)
+    roles = find_roles(workload)
+    selector = find_selector(workload)
+    others = world.others_selected(workload, selector) if selector else ()
+    most = world.max_replicas(workload)
+    replicas = _PER_NODE if workload.ref.kind == "DaemonSet" else "none" if most == 0 else "one"
+    if most is not None and most > 1:
+        replicas = "many"
+    version = world.policy.cluster.version
+    return {
+        "kind": workload.ref.kind,
+        "kinds": workload.ref.kind,
+        "namespace": workload.ref.namespace or "an unknown namespace",
+        "namespaces": workload.ref.namespace,
+        "names": workload.ref.name,
+        "labels": workload.pod_labels,
+        "hostNetwork": workload.host_network,
+        "ignored": ignore_reason is not None,
+        "ignoreReason": ignore_reason or "",
+        "requested": _read_choice(workload, STRATEGY_ANNOTATION, STRATEGIES),
+        "roles": roles,
+        "staticPod": _is_static(workload),
+        "replicas": replicas,
+        "said clients": _read_choice(workload, CLIENTS_ANNOTATION, CLIENTS),
+        "clientAddresses": world.policy.client_addresses,
+        "selectors": "missing" if not selector else "shared" if others else "usable",
+        "sharedWith": ", ".join(f"{other.ref.kind}/{other.ref.name}" for other in others),
+        "loadBalancer": world.policy.cluster.load_balancer,
+        "preferSameNode": version >= (1, 35),
+    }
+
+
+def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mapping[str, Any]) -> dict[str, Any]:
+    services = [
+        service.ref.name
+        for service in world.services_selecting(workload)
+        if find_targeting_ports(service, workload, port)
+    ]
+    facts = {
+        **shared,
+        "containers": port.container,
+        "containerRoles": port.role,
+        "port": port.host_port,
+        "ports": port.host_port,
+        "containerPorts": port.container_port,
+        "protocols": port.protocol,
+        "hostIP": port.host_ip,
+        "hostIPs": classify_address(port.host_ip),
+        "hasService": bool(services),
+        "service": services[0] if services else "",
+    }
+    if isinstance(shared["roles"], frozenset):
+        facts["roles"] = shared["roles"]
+    facts["clients"] = shared["said clients"] or next(
+        row["clients"] for row in load_table("rules/host_port.yaml")["clients"] if match_facts(row["match"], facts)
+    )
+    return facts
+
+
+class _Roles(frozenset[str]):
+    """Roles that read as words in a sentence."""
+
+    def __str__(self) -> str:
+        return ", ".join(sorted(self))
+
+
+def find_roles(workload: Workload) -> frozenset[str]:
+    """Find who a workload is: ingress-controller, cni, node-agent … (roles.yaml)."""
+    apps = frozenset(
+        value
+        for labels in (workload.labels, workload.pod_labels)
+        for key in _APP_LABELS
+        if (value := labels.get(key)) is not None
+    )
+    roles: set[str] = set()
+    for container in workload.containers:
+        if container.role in ("container", "sidecar"):
+            roles |= _roles_of_image(container.image)
+    by_app = _roles_by_app()
+    for app in apps:
+        roles |= by_app.get(app, frozenset())
+    return _Roles(roles)
+
+
+@cache
+def _roles_by_app() -> Mapping[str, frozenset[str]]:
+    index: dict[str, set[str]] = {}
+    for row in load_table("rules/roles.yaml"):
+        for app in row["apps"]:
+            index.setdefault(app, set()).add(row["role"])
+    return {app: frozenset(roles) for app, roles in index.items()}
+
+
+@lru_cache(maxsize=4096)
+def _roles_of_image(image: str) -> frozenset[str]:
+    repository = image.split("@")[0]
+    head, separator, tail = repository.rpartition("/")
+    repository = head + separator + tail.split(":")[0]
+    return frozenset(
+        row["role"]
+        for row in load_table("rules/roles.yaml")
+        for known in row["images"]
+        if repository == known or repository.endswith("/" + known)
+    )
+
+
+def find_selector(workload: Workload) -> tuple[tuple[str, str], ...]:
+    """Find the labels that a Service for this workload selects by; () where there are none.
+
+    The workload's own matchLabels; the pod template's labels where it has only expressions, or no selector.
+    """
+    if workload.selector is not None and workload.selector.match_labels:
+        return workload.selector.match_labels
+    return tuple(sorted((key, value) for key, value in workload.pod_labels.items() if key not in _POD_HASHES))
+
+
+def classify_address(address: str) -> str:
+    """Tell what a hostIP is: any, loopback or address."""
+    if address in (ANY_ADDRESS, "", "::"):
+        return "any"
+    try:
+        return "loopback" if ipaddress.ip_address(address).is_loopback else "address"
+    except ValueError:
+        return "address"
+
+
+def _is_static(workload: Workload) -> bool:
+    return "kubernetes.io/config.mirror" in workload.annotations or (
+        workload.annotations.get("kubernetes.io/config.source") == "file"
+    )
+
+
+def _read_choice(workload: Workload, annotation: str, choices: Sequence[str]) -> str | None:
+    value = workload.annotations.get(annotation)
+    if value is None or value in choices:
+        return value
+    raise InputError(
+        workload.location.path,
+        f"{workload.ref}: annotation {annotation} is {value!r}",
+        line=workload.location.line,
+        hint=f"give one of {', '.join(choices)}",
+    )
+
+
+def _read_ignore_reason(workload: Workload) -> str | None:
+    annotation = f"{IGNORE_PREFIX}{ID}"
+    reason = workload.annotations.get(annotation)
+    if reason is not None and not reason.strip():
+        raise InputError(
+            workload.location.path,
+            f"{workload.ref}: annotation {annotation} gives no reason",
+            line=workload.location.line,
+            hint="say why it is to be left as it is",
+        )
+    return reason

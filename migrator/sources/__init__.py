@@ -1,0 +1,1 @@
+"""Reading: files and streams become an Inventory."""

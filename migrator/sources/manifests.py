@@ -1,0 +1,396 @@
+"""Kubernetes manifests: a stream of YAML documents, Lists, or JSON, read into facts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from migrator.errors import InputError, TextError
+from migrator.model.field import FieldPath, format_path
+from migrator.model.inventory import Unread
+from migrator.model.objects import HorizontalPodAutoscaler, Namespace, NetworkPolicy, Service
+from migrator.model.reference import Location
+from migrator.model.workload import Workload, WorkloadKind
+from migrator.sources.extract import (
+    FieldError,
+    ObjectReader,
+    read_autoscaler,
+    read_namespace,
+    read_network_policy,
+    read_service,
+    read_workload,
+)
+from migrator.yaml.data import TemplateKeyError, construct, find_nearest, find_node
+from migrator.yaml.nodes import Node, ScalarNode, SequenceNode, check_syntax, compose
+from migrator.yaml.scan import CutList, Span, column_of, cut_documents, cut_json_list, cut_list, decode, line_of
+
+HELM_HINT = "render it first: helm template RELEASE CHART | migrator apply -"
+
+_AROUND = {
+    ("", "Service"): (read_service, "services"),
+    ("", "Namespace"): (read_namespace, "namespaces"),
+    ("networking.k8s.io", "NetworkPolicy"): (read_network_policy, "network_policies"),
+    ("extensions", "NetworkPolicy"): (read_network_policy, "network_policies"),
+    ("autoscaling", "HorizontalPodAutoscaler"): (read_autoscaler, "autoscalers"),
+    ("extensions", "HorizontalPodAutoscaler"): (read_autoscaler, "autoscalers"),
+}
+_KIND_LINE = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
+_SURROGATES = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """What reading a file depends on besides its bytes: the kinds that make pods, by (API group, kind)."""
+
+    kinds: Mapping[tuple[str, str], WorkloadKind]
+
+    def wanted(self) -> frozenset[bytes]:
+        """Give the kinds that are looked at."""
+        names = {kind for _, kind in self.kinds} | {kind for _, kind in _AROUND}
+        return frozenset(name.encode() for name in names)
+
+
+@dataclass(slots=True)
+class ManifestRead:
+    """What a file, or a range of it, holds."""
+
+    documents: int = 0
+    workloads: list[Workload] = field(default_factory=list)
+    services: list[Service] = field(default_factory=list)
+    namespaces: list[Namespace] = field(default_factory=list)
+    network_policies: list[NetworkPolicy] = field(default_factory=list)
+    autoscalers: list[HorizontalPodAutoscaler] = field(default_factory=list)
+    others: dict[str, int] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+    errors: list[InputError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a piece of text starts: its file, document, item, and the lines before it."""
+
+    path: str
+    document: int
+    item: int | None
+    lines_before: int
+
+
+class Lines:
+    """Lines of an object's fields; the text is composed only where one is asked for."""
+
+    def __init__(self, place: Place, text: str, find_root: Callable[[], Node], start: int | None = None) -> None:
+        self.place = place
+        self.text = text
+        self.find_root = find_root
+        self.start = start
+        self.root: Node | None = None
+
+    def nearest(self, path: FieldPath) -> int:
+        """Give the position of a field, or of the nearest place above it."""
+        if not path and self.start is not None:
+            return self.start
+        if self.root is None:
+            self.root = self.find_root()
+        return find_nearest(self.root, path).start_mark.index
+
+    def line_of(self, path: FieldPath) -> int:
+        """Give the line of a field, or of the nearest place above it."""
+        return self.place.lines_before + line_of(self.text, self.nearest(path))
+
+    def input_error(self, error: FieldError) -> InputError:
+        """Give a field's error its place in the file."""
+        index = self.nearest(error.path)
+        return InputError(
+            self.place.path,
+            f"{format_path(error.path)}: {error.problem}",
+            line=self.place.lines_before + line_of(self.text, index),
+            column=column_of(self.text, index),
+            hint="the Kubernetes API would refuse this object; correct the field",
+        )
+
+
+def is_json(path: str, content: bytes) -> bool:
+    """Tell whether a file is meant as JSON: by its first character and, where that is `{` or `[`, by parsing."""
+    if content[:64].lstrip()[:1] not in (b"{", b"["):
+        return False
+    if path.endswith(".json"):
+        return True
+    return content.rstrip()[-1:] in (b"}", b"]") and b'"' in content[:256]
+
+
+def read_manifests(path: str, content: bytes, settings: ReadSettings) -> ManifestRead:
+    """Read all that a file holds; what is wrong with it stands in `errors`."""
+    read = ManifestRead()
+    try:
+        decode(content)
+    except TextError as error:
+        read.errors.append(_place_error(error, Place(path, 0, None, 0), content.decode("utf-8", "replace")))
+        return read
+    if is_json(path, content) and _read_json(path, content, settings, read):
+        return read
+    _read_stream(content, Place(path, 0, None, 0), settings, read)
+    return read
+
+
+def read_stream_range(content: bytes, place: Place, settings: ReadSettings) -> ManifestRead:
+    """Read a range of a YAML stream that was cut at document markers; `place` says where it starts."""
+    read = ManifestRead()
+    _read_stream(content, place, settings, read)
+    return read
+
+
+def _read_stream(content: bytes, start: Place, settings: ReadSettings, read: ManifestRead) -> None:
+    wanted = settings.wanted()
+    counted, lines = 0, start.lines_before
+    for index, span in enumerate(cut_documents(content)):
+        lines += content.count(b"\n", counted, span.start)
+        counted = span.start
+        _read_document(
+            content, span, Place(start.path, start.document + index, start.item, lines), settings, wanted, read
+        )
+
+
+def _read_document(
+    content: bytes, span: Span, place: Place, settings: ReadSettings, wanted: frozenset[bytes], read: ManifestRead
+) -> None:
+    kinds = _KIND_LINE.findall(content, span.start, span.end)
+    read.documents += 1
+    text = ""
+    try:
+        text = decode(content[span.start : span.end])
+        if kinds and not any(kind in wanted or kind.endswith(b"List") for kind in kinds):
+            check_syntax(text)
+            _count_other(read, kinds[0].decode())
+            return
+        if len(kinds) == 1 and kinds[0].endswith(b"List"):
+            cut = cut_list(content, span)
+            if cut is not None and _read_cut_list(content, cut, place, settings, read):
+                return
+        root = compose(text)
+        if root is None:
+            read.documents -= 1
+            return
+        duplicates: list[ScalarNode] = []
+        data = construct(root, duplicates)
+        lines = Lines(place, text, lambda: root)
+        repeated = tuple((key.value, place.lines_before + line_of(text, key.start_mark.index)) for key in duplicates)
+        _read_data(data, lines, (), repeated, settings, read)
+    except TemplateKeyError:
+        read.unread.append(Unread(place.path, place.document, f"a Go template, not a manifest; {HELM_HINT}"))
+    except TextError as error:
+        if "{{" in text or b"{{" in content[span.start : span.end]:
+            read.unread.append(Unread(place.path, place.document, f"a Go template, not a manifest; {HELM_HINT}"))
+        else:
+            read.errors.append(_place_error(error, place, text))
+    except RecursionError:
+        read.errors.append(_place_error(TextError("nested too deeply"), place, text))
+
+
+def _place_error(error: TextError, place: Place, text: str) -> InputError:
+    return InputError(
+        place.path,
+        error.problem,
+        line=place.lines_before + line_of(text, error.index),
+        column=column_of(text, error.index),
+        hint="correct the file, leave it out, or read on past it with --keep-going",
+    )
+
+
+def _count_other(read: ManifestRead, kind: str) -> None:
+    read.others[kind] = read.others.get(kind, 0) + 1
+
+
+def _read_cut_list(content: bytes, cut: CutList, place: Place, settings: ReadSettings, read: ManifestRead) -> bool:
+    """Read a List item by item; False, with nothing read, where an item cannot stand alone."""
+    frame = content[cut.header.start : cut.header.end] + content[cut.footer.start : cut.footer.end]
+    try:
+        outer = construct(compose(decode(frame)))  # type: ignore[arg-type]
+        if not isinstance(outer, dict) or outer.get("items") is not None:
+            return False
+        pieces = list(read_list_items(content, cut.items, place))
+    except TextError:
+        return False
+    part = ManifestRead()
+    for lines, data, duplicates in pieces:
+        _read_item(outer, data, lines, (), duplicates, settings, part)
+    _extend(read, part)
+    return True
+
+
+def read_list_items(
+    content: bytes, items: tuple[Span, ...], place: Place
+) -> Iterator[tuple[Lines, Any, tuple[tuple[str, int], ...]]]:
+    """Parse the items of a List that was cut: each with its lines, its data and its repeated keys.
+
+    Raises TextError where an item is not alone in its piece.
+    """
+    counted, before = items[0].start if items else 0, place.lines_before
+    before += content.count(b"\n", 0, counted) if place.item is None else 0
+    for index, span in enumerate(items):
+        before += content.count(b"\n", counted, span.start)
+        counted = span.start
+        text = decode(content[span.start : span.end])
+        root = compose(text)
+        if type(root) is not SequenceNode or len(root.value) != 1:
+            raise TextError("not one item", 0)
+        duplicates: list[ScalarNode] = []
+        item = root.value[0]
+        data = construct(item, duplicates)
+        here = Place(place.path, place.document, (place.item or 0) + index, before)
+        repeated = tuple((key.value, before + line_of(text, key.start_mark.index)) for key in duplicates)
+        yield Lines(here, text, lambda item=item: item), data, repeated  # type: ignore[misc]
+
+
+def _read_json(path: str, content: bytes, settings: ReadSettings, read: ManifestRead) -> bool:
+    """Read a JSON file; False where it is none and may be YAML in flow style."""
+    cut = cut_json_list(content)
+    if cut is not None and _read_cut_json(path, content, cut, settings, read):
+        return True
+    text = decode(content).removeprefix("\ufeff")
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        if not path.endswith(".json"):
+            return False
+        read.errors.append(
+            _place_error(TextError(f"not JSON: {error.msg}", error.pos), Place(path, 0, None, 0), text)
+        )
+        return True
+    except RecursionError:
+        read.errors.append(_place_error(TextError("nested too deeply"), Place(path, 0, None, 0), text))
+        return True
+    read.documents += 1
+    lines = Lines(Place(path, 0, None, 0), text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
+    _read_data(data, lines, (), (), settings, read)
+    return True
+
+
+def _read_cut_json(path: str, content: bytes, cut: CutList, settings: ReadSettings, read: ManifestRead) -> bool:
+    try:
+        frame = json.loads(content[: cut.header.end].rstrip() + content[cut.footer.start :])
+        if not isinstance(frame, dict) or frame.get("items") != []:
+            return False
+        items = [json.loads(content[span.start : span.end]) for span in cut.items]
+    except (json.JSONDecodeError, RecursionError):
+        return False
+    read.documents += 1
+    counted, before = 0, 0
+    for index, (span, data) in enumerate(zip(cut.items, items, strict=True)):
+        before += content.count(b"\n", counted, span.start)
+        counted = span.start
+        text = content[span.start : span.end].decode()
+        lines = Lines(Place(path, 0, index, before), text, lambda text=text: compose_json(text), start=0)  # type: ignore[misc]
+        _read_item(frame, data, lines, (), (), settings, read)
+    return True
+
+
+def compose_json(text: str) -> Node:
+    """Compose JSON text for its places; escapes that YAML does not know are covered by others as long."""
+    root = compose(_SURROGATES.sub(lambda match: "x" * len(match[0]), text))
+    if root is None:
+        raise TextError("empty JSON")
+    return root
+
+
+def _read_data(
+    data: Any,
+    lines: Lines,
+    at: FieldPath,
+    duplicates: tuple[tuple[str, int], ...],
+    settings: ReadSettings,
+    read: ManifestRead,
+) -> None:
+    """Read what a document holds: one object, or a List of them."""
+    place = lines.place
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(kind, str) or not isinstance(data.get("apiVersion"), str):
+        read.unread.append(Unread(place.path, place.document, _say_why_unread(data)))
+    elif kind.endswith("List") and isinstance(data.get("items"), list):
+        for index, item in enumerate(data["items"]):
+            inner = Lines(
+                Place(place.path, place.document, index, place.lines_before),
+                lines.text,
+                lambda: lines.root or lines.find_root(),
+            )
+            _read_item(data, item, inner, (*at, "items", index), duplicates, settings, read)
+    else:
+        _read_object(data, lines, at, duplicates, settings, read)
+
+
+def _say_why_unread(data: Any) -> str:
+    if isinstance(data, dict):
+        missing = [key for key in ("apiVersion", "kind") if not isinstance(data.get(key), str)]
+        return f"not a Kubernetes object: no {' and no '.join(missing)}"
+    return f"not a Kubernetes object: {'a list' if isinstance(data, list) else 'a single value'}"
+
+
+def _read_item(
+    outer: Mapping[str, Any],
+    item: Any,
+    lines: Lines,
+    at: FieldPath,
+    duplicates: tuple[tuple[str, int], ...],
+    settings: ReadSettings,
+    read: ManifestRead,
+) -> None:
+    """Read an item of a List; those of a typed list carry their kind in the list's."""
+    if not isinstance(item, dict):
+        read.unread.append(Unread(lines.place.path, lines.place.document, _say_why_unread(item)))
+        return
+    kind = str(outer.get("kind", ""))
+    if "kind" not in item and kind not in ("List", ""):
+        item = {"apiVersion": outer.get("apiVersion"), "kind": kind.removesuffix("List"), **item}
+    if not isinstance(item.get("kind"), str) or not isinstance(item.get("apiVersion"), str):
+        read.unread.append(Unread(lines.place.path, lines.place.document, _say_why_unread(item)))
+        return
+    _read_object(item, lines, at, duplicates, settings, read)
+
+
+def _read_object(
+    data: Mapping[str, Any],
+    lines: Lines,
+    at: FieldPath,
+    duplicates: tuple[tuple[str, int], ...],
+    settings: ReadSettings,
+    read: ManifestRead,
+) -> None:
+    group = data["apiVersion"].rpartition("/")[0]
+    identity = (group, data["kind"])
+    workload_kind = settings.kinds.get(identity)
+    around = _AROUND.get(identity)
+    if workload_kind is None and around is None:
+        _count_other(read, data["kind"])
+        return
+    place = lines.place
+    located = Lines(place, lines.text, lambda: _descend(lines, at), start=None if at else lines.start)
+    location = Location(place.path, place.document, place.item, located.line_of(()))
+    reader = ObjectReader(data, located.line_of)
+    try:
+        if workload_kind is not None:
+            read.workloads.append(read_workload(data, workload_kind, location, reader, duplicates))
+        elif around is not None:
+            getattr(read, around[1]).append(around[0](data, location, reader))
+    except FieldError as error:
+        read.errors.append(located.input_error(error))
+
+
+def _descend(lines: Lines, at: FieldPath) -> Node:
+    root = lines.root or lines.find_root()
+    return find_node(root, at) or root
+
+
+def _extend(read: ManifestRead, part: ManifestRead) -> None:
+    read.workloads += part.workloads
+    read.services += part.services
+    read.namespaces += part.namespaces
+    read.network_policies += part.network_policies
+    read.autoscalers += part.autoscalers
+    read.unread += part.unread
+    read.errors += part.errors
+    for kind, count in part.others.items():
+        read.others[kind] = read.others.get(kind, 0) + count

@@ -1,0 +1,374 @@
+"""Reading all sources into one Inventory: the first stage of every command."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from migrator.errors import InputError, TextError
+from migrator.model.inventory import Finding, Inventory, SourceFile, Unread
+from migrator.model.objects import Kustomization
+from migrator.model.reference import ResourceRef
+from migrator.model.workload import Workload, WorkloadKind
+from migrator.sources.files import (
+    STDIN,
+    FoundFile,
+    FoundFiles,
+    find_chart,
+    find_files,
+    hash_content,
+    read_bytes,
+)
+from migrator.sources.kustomize import FILE_NAMES, find_roots, read_kustomization
+from migrator.sources.manifests import (
+    HELM_HINT,
+    ManifestRead,
+    Place,
+    ReadSettings,
+    read_manifests,
+    read_stream_range,
+)
+from migrator.yaml.scan import Span, cut_documents, decode, line_of
+
+PARALLEL_FROM = 3_000_000
+"""Bytes from which on a second process pays: starting it costs what reading a quarter of this does."""
+
+TASK_SIZE = 1_000_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read: kinds that make pods, files not to change, the namespace of objects that name none."""
+
+    kinds: tuple[WorkloadKind, ...]
+    exclude: tuple[str, ...] = ()
+    default_namespace: str | None = None
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A piece of work for one process: whole files, or one range of a large stream."""
+
+    files: tuple[FoundFile, ...]
+    span: Span | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _FileResult:
+    path: str
+    sha256: str
+    size: int
+    read: ManifestRead
+
+
+def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
+    """Read files, directories and standard input.
+
+    What is wrong with single files stands in the inventory's `errors`; raises InputError where a source itself
+    cannot be read.
+    """
+    found = find_files(sources, options.exclude)
+    settings = ReadSettings({(kind.api_group, kind.kind): kind for kind in options.kinds})
+    stdin = read_bytes(STDIN) if any(file.path == STDIN for file in found.files) else None
+    kustomizations, kustomization_errors = _read_kustomizations(found.files)
+    patches = {path: item for item in kustomizations for path in item.patch_files}
+    unread = list(found.unread)
+    to_read = []
+    for file in found.files:
+        reason = _say_why_skipped(file, found, patches)
+        if reason is not None:
+            unread.append(Unread(file.path, None, reason))
+        else:
+            to_read.append(file)
+    results = _read_files(to_read, settings, options, stdin)
+    skipped = [_hash_file(file) for file in found.files if posixpath.basename(file.path) in FILE_NAMES]
+    return _assemble(sources, found, results, skipped, kustomizations, kustomization_errors, unread, options, stdin)
+
+
+def _hash_file(file: FoundFile) -> _FileResult:
+    content = read_bytes(file.path)
+    return _FileResult(file.path, hash_content(content), len(content), ManifestRead(documents=1))
+
+
+def _read_kustomizations(files: Iterable[FoundFile]) -> tuple[tuple[Kustomization, ...], list[InputError]]:
+    kustomizations: list[Kustomization] = []
+    errors: list[InputError] = []
+    by_path = {file.path for file in files}
+
+    def load_text(path: str) -> str | None:
+        try:
+            return decode(read_bytes(path)) if path in by_path else None
+        except (InputError, TextError):
+            return None
+
+    for file in files:
+        if posixpath.basename(file.path) not in FILE_NAMES:
+            continue
+        text = ""
+        try:
+            text = decode(read_bytes(file.path))
+            kustomization = read_kustomization(file.path, text, load_text)
+        except TextError as error:
+            if not file.excluded:
+                hint = "correct the kustomization, or leave its folder out"
+                errors.append(InputError(file.path, error.problem, line=line_of(text, error.index), hint=hint))
+            continue
+        if kustomization is not None:
+            kustomizations.append(kustomization)
+    return tuple(kustomizations), errors
+
+
+def _say_why_skipped(file: FoundFile, found: FoundFiles, patches: Mapping[str, Kustomization]) -> str | None:
+    """Say why a file holds no whole manifests; None where it may."""
+    name = posixpath.basename(file.path)
+    if name in FILE_NAMES:
+        return "a kustomization: read for what it lists, not a manifest itself"
+    if file.path in patches:
+        return f"a kustomize patch of {patches[file.path].location.path}: only part of an object"
+    chart = find_chart(file.path, found.charts) if found.charts else None
+    if chart is None:
+        return None
+    inside = posixpath.relpath(file.path, chart)
+    if inside.startswith("templates/"):
+        return f"a Helm template, not a manifest; {HELM_HINT}"
+    if "/" not in inside and (name == "Chart.yaml" or name.startswith("values")):
+        return f"Helm {'chart metadata' if name == 'Chart.yaml' else 'values'}, not a manifest"
+    return None
+
+
+def _read_files(
+    files: Sequence[FoundFile], settings: ReadSettings, options: ReadOptions, stdin: bytes | None
+) -> list[_FileResult]:
+    total = sum(file.size for file in files)
+    if options.jobs > 1 and total >= PARALLEL_FROM and hasattr(os, "fork"):
+        return _read_in_parallel(files, settings, options.jobs, stdin)
+    return [_read_file(file, settings, stdin) for file in files]
+
+
+def _read_file(file: FoundFile, settings: ReadSettings, stdin: bytes | None) -> _FileResult:
+    try:
+        content = stdin if file.path == STDIN and stdin is not None else read_bytes(file.path)
+    except InputError as error:
+        return _FileResult(file.path, "", 0, ManifestRead(errors=[error]))
+    return _FileResult(file.path, hash_content(content), len(content), read_manifests(file.path, content, settings))
+
+
+def _read_in_parallel(
+    files: Sequence[FoundFile], settings: ReadSettings, jobs: int, stdin: bytes | None
+) -> list[_FileResult]:
+    """Read in `jobs` processes: small files in bundles, large streams in ranges cut at their documents."""
+    import multiprocessing
+
+    results: list[_FileResult] = []
+    tasks: list[_Task] = []
+    hashes: dict[str, tuple[str, int]] = {}
+    bundle: list[FoundFile] = []
+    bundled = 0
+    for file in files:
+        if file.path == STDIN:
+            results.append(_read_file(file, settings, stdin))
+        elif file.size > 2 * TASK_SIZE:
+            ranges = _cut_ranges(file, hashes)
+            tasks.extend(ranges)
+        else:
+            bundle.append(file)
+            bundled += file.size
+            if bundled >= TASK_SIZE:
+                tasks.append(_Task(tuple(bundle)))
+                bundle, bundled = [], 0
+    if bundle:
+        tasks.append(_Task(tuple(bundle)))
+    global _settings
+    _settings = settings
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        pieces: dict[str, list[ManifestRead]] = {}
+        for task, task_results in zip(tasks, pool.imap(_run_task, tasks), strict=True):
+            if task.place is None:
+                results.extend(task_results)
+            else:
+                pieces.setdefault(task.place.path, []).extend(result.read for result in task_results)
+    for path, reads in pieces.items():
+        sha256, size = hashes[path]
+        results.append(_FileResult(path, sha256, size, _join(reads)))
+    return sorted(results, key=lambda result: result.path)
+
+
+_settings: ReadSettings | None = None
+
+
+def _run_task(task: _Task) -> list[_FileResult]:
+    import gc
+
+    gc.disable()
+    settings = _settings
+    assert settings is not None
+    if task.place is None or task.span is None:
+        return [_read_file(file, settings, None) for file in task.files]
+    path = task.place.path
+    with open(path, "rb") as stream:  # noqa: PTH123
+        stream.seek(task.span.start)
+        content = stream.read(task.span.end - task.span.start)
+    return [_FileResult(path, "", 0, read_stream_range(content, task.place, settings))]
+
+
+def _cut_ranges(file: FoundFile, hashes: dict[str, tuple[str, int]]) -> list[_Task]:
+    """Cut a large YAML stream at document markers; anything else stays whole."""
+    content = read_bytes(file.path)
+    hashes[file.path] = (hash_content(content), len(content))
+    whole = [_Task((file,))]
+    if content[:64].lstrip()[:1] in (b"{", b"["):
+        return whole
+    try:
+        decode(content)
+    except TextError:
+        return whole
+    tasks: list[_Task] = []
+    start, first, lines, counted = 0, 0, 0, 0
+    for index, span in enumerate(cut_documents(content)):
+        if span.end - start < TASK_SIZE and span.end < len(content):
+            continue
+        lines += content.count(b"\n", counted, start)
+        counted = start
+        tasks.append(_Task((), Span(start, span.end), Place(file.path, first, None, lines)))
+        start, first = span.end, index + 1
+    return tasks if len(tasks) > 1 else whole
+
+
+def _join(reads: Sequence[ManifestRead]) -> ManifestRead:
+    joined = ManifestRead()
+    for read in reads:
+        joined.documents += read.documents
+        joined.workloads += read.workloads
+        joined.services += read.services
+        joined.namespaces += read.namespaces
+        joined.network_policies += read.network_policies
+        joined.autoscalers += read.autoscalers
+        joined.unread += read.unread
+        joined.errors += read.errors
+        for kind, count in read.others.items():
+            joined.others[kind] = joined.others.get(kind, 0) + count
+    return joined
+
+
+def _assemble(
+    sources: Sequence[str],
+    found: FoundFiles,
+    results: Sequence[_FileResult],
+    skipped: Sequence[_FileResult],
+    kustomizations: tuple[Kustomization, ...],
+    errors: list[InputError],
+    unread: list[Unread],
+    options: ReadOptions,
+    stdin: bytes | None,
+) -> Inventory:
+    by_path = {file.path: file for file in found.files}
+    everything = _join([result.read for result in results])
+    roots = find_roots(kustomizations)
+    set_namespace = _namespace_setter(roots, options.default_namespace)
+    excluded = {file.path for file in found.files if file.excluded}
+    all_errors = [*errors, *everything.errors]
+    unread.extend(
+        Unread(error.path, None, f"excluded, and not readable: {error.problem}")
+        for error in all_errors
+        if error.path in excluded
+    )
+    workloads = tuple(sorted(map(set_namespace, everything.workloads), key=_order))
+    files = tuple(
+        SourceFile(
+            path=result.path,
+            root=by_path[result.path].root,
+            sha256=result.sha256,
+            size=result.size,
+            documents=result.read.documents,
+            excluded=by_path[result.path].excluded,
+            content=stdin if result.path == STDIN else None,
+        )
+        for result in sorted([*results, *skipped], key=lambda result: result.path)
+    )
+    return Inventory(
+        sources=tuple(sources),
+        files=files,
+        workloads=workloads,
+        services=tuple(sorted(map(set_namespace, everything.services), key=_order)),
+        namespaces=tuple(sorted(everything.namespaces, key=_order)),
+        network_policies=tuple(sorted(map(set_namespace, everything.network_policies), key=_order)),
+        autoscalers=tuple(sorted(map(set_namespace, everything.autoscalers), key=_order)),
+        kustomizations=kustomizations,
+        overlays={path: tuple(root for root, _ in entries) for path, entries in roots.items()},
+        others=dict(sorted(everything.others.items())),
+        unread=tuple(sorted([*unread, *everything.unread], key=lambda item: (item.path, item.document or 0))),
+        findings=(*_find_twins(workloads), *_find_unknown_namespaces(workloads, roots)),
+        errors=tuple(
+            sorted(
+                (error for error in all_errors if error.path not in excluded),
+                key=lambda error: (error.path, error.line or 0),
+            )
+        ),
+    )
+
+
+def _order(item: Any) -> tuple[Any, ...]:
+    location = item.location
+    ref: ResourceRef = item.ref
+    return (ref.namespace or "", ref.name, ref.kind, location.path, location.document, location.item or 0)
+
+
+def _namespace_setter(
+    roots: Mapping[str, tuple[tuple[str, str | None], ...]], default: str | None
+) -> Callable[[T], T]:
+    """Make the function that gives an object its effective namespace.
+
+    Its own, else the one that every kustomize build which reaches its file sets, else the default.
+    """
+
+    def set_namespace(item: T) -> T:
+        ref: ResourceRef = item.ref  # type: ignore[attr-defined]
+        if ref.namespace is not None:
+            return item
+        builds = {namespace for _, namespace in roots.get(item.location.path, ())}  # type: ignore[attr-defined]
+        namespace = builds.pop() if len(builds) == 1 else None
+        if namespace is None and not builds:
+            namespace = default
+        if namespace is None:
+            return item
+        return dataclasses.replace(item, ref=dataclasses.replace(ref, namespace=namespace))  # type: ignore[type-var]
+
+    return set_namespace
+
+
+def _find_twins(workloads: Sequence[Workload]) -> list[Finding]:
+    """Find objects that stand in two places."""
+    findings = []
+    first: dict[ResourceRef, Workload] = {}
+    for workload in workloads:
+        known = first.setdefault(workload.ref, workload)
+        if known is not workload and workload.ref.name and not workload.ref.name.endswith("*"):
+            message = f"{workload.ref} stands in two places: {known.location} and {workload.location}"
+            findings.append(Finding("source", "warning", message, workload.ref, workload.location))
+    return findings
+
+
+def _find_unknown_namespaces(
+    workloads: Sequence[Workload], roots: Mapping[str, tuple[tuple[str, str | None], ...]]
+) -> list[Finding]:
+    """Say of which workloads with host ports the namespace is unknown, and why."""
+    findings = []
+    for workload in workloads:
+        if workload.ref.namespace is None and workload.host_ports:
+            builds = [namespace for _, namespace in roots.get(workload.location.path, ())]
+            known = sorted({namespace for namespace in builds if namespace})
+            if len(known) > 1:
+                why = f"several overlays put it into {', '.join(known)}"
+            else:
+                why = "neither it nor a kustomization names one; --default-namespace does"
+            message = f"the namespace of {workload.ref.kind}/{workload.ref.name} is unknown: {why}"
+            findings.append(Finding("source", "info", message, workload.ref, workload.location))
+    return findings

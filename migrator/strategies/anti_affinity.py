@@ -1,0 +1,94 @@
+"""Keep the pods of a workload on different nodes, as its host port did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from migrator.model.plan import Change
+from migrator.planning.proposal import Group, Proposal, find_effect, remove_host_ports
+from migrator.rules.host_port import find_selector
+from migrator.strategies.rollout import replace_before_adding
+from migrator.templates import render_template
+from migrator.yaml.data import construct
+from migrator.yaml.edit import APPEND, FieldEdit
+from migrator.yaml.nodes import compose
+
+HOSTNAME = "kubernetes.io/hostname"
+MATCH_LABEL_KEYS = (1, 33)
+
+
+def propose(group: Group) -> Proposal:
+    """Propose anti-affinity instead of the host port."""
+    proposal = Proposal(remove_host_ports(group))
+    proposal.changes.extend(spread_pods(group, group.options.get("spread", "required")))
+    return proposal
+
+
+def spread_pods(group: Group, spread: str) -> Iterator[Change]:
+    """Add anti-affinity on the node's name where nothing of the kind is there yet.
+
+    `spread` is required or preferred. A required term comes with what keeps a rolling update from locking itself
+    out: matchLabelKeys, or a rollout without surge.
+    """
+    workload = group.workload
+    decision = group.decisions[0]
+    labels = dict(find_selector(workload))
+    spec = workload.pod.unpack()["spec"]
+    if not labels or _is_spread(spec, labels):
+        return
+    by_revision = (
+        spread == "required"
+        and group.world.policy.cluster.version >= MATCH_LABEL_KEYS
+        and workload.ref.kind in ("Deployment", "ReplicaSet")
+    )
+    text = render_template(
+        "anti_affinity.yaml.j2", labels=labels, required=spread == "required", by_revision=by_revision
+    )
+    term = construct(compose(text))  # type: ignore[arg-type]
+    key = f"{spread}DuringSchedulingIgnoredDuringExecution"
+    path = (*workload.kind.template, "spec", "affinity", "podAntiAffinity", key, APPEND)
+    what = "two replicas stay on different nodes" if spread == "required" else "replicas prefer different nodes"
+    yield Change(
+        rule=decision.rule,
+        decision=decision.row,
+        strategy="anti_affinity",
+        phase="contract",
+        action="update",
+        resource=workload.ref,
+        location=workload.location,
+        workload=workload.ref,
+        reason=group.reason(decision, what),
+        effect=find_effect(workload),
+        edit=FieldEdit("add", path, term, before=("initContainers", "containers", "volumes")),
+    )
+    if spread == "required" and not by_revision:
+        yield from replace_before_adding(group.workload, decision, group.reason)
+
+
+def _is_spread(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether a pod already keeps its distance from its like, by anti-affinity or topology spread."""
+    affinity = ((spec.get("affinity") or {}).get("podAntiAffinity")) or {}
+    terms = [*(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ())]
+    terms += [
+        preferred.get("podAffinityTerm") or {}
+        for preferred in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+    ]
+    spread = spec.get("topologySpreadConstraints") or ()
+    return any(
+        (term.get("topologyKey") == HOSTNAME and _selects(term.get("labelSelector"), labels))
+        for term in [*terms, *spread]
+    )
+
+
+def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
+    """Tell whether a label selector surely selects pods with these labels."""
+    if not isinstance(selector, dict):
+        return False
+    wanted = dict(selector.get("matchLabels") or {})
+    for expression in selector.get("matchExpressions") or ():
+        values = expression.get("values") or ()
+        if expression.get("operator") != "In" or labels.get(expression.get("key")) not in values:
+            return False
+        wanted[expression["key"]] = labels[expression["key"]]
+    return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())

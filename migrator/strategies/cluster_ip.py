@@ -1,0 +1,11 @@
+"""Lead pods of the cluster to a port through a Service inside the cluster."""
+
+from __future__ import annotations
+
+from migrator.planning.proposal import Group, Proposal
+from migrator.planning.publish import ServiceForm, publish
+
+
+def propose(group: Group) -> Proposal:
+    """Propose a ClusterIP Service."""
+    return publish(group, ServiceForm(type="ClusterIP", template="cluster_ip", suffix="cluster-ip"))

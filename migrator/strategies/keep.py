@@ -1,0 +1,31 @@
+"""Leave a host port as it is, and say why."""
+
+from __future__ import annotations
+
+from migrator.model.plan import Change
+from migrator.planning.proposal import Group, Proposal, at_line
+from migrator.yaml.edit import FieldEdit
+
+
+def propose(group: Group) -> Proposal:
+    """Propose to keep each host port of the group."""
+    changes = []
+    for decision in group.decisions:
+        port = decision.port
+        changes.append(
+            Change(
+                rule=decision.rule,
+                decision=decision.row,
+                strategy="keep",
+                phase="contract",
+                action="keep",
+                resource=group.workload.ref,
+                location=at_line(group.workload, port),
+                workload=group.workload.ref,
+                reason=group.reason(decision, f"hostPort {port.host_port} stays"),
+                edit=FieldEdit("replace", (*port.path, "hostPort"), port.host_port),
+                current=port.host_port,
+                ports=(port,),
+            )
+        )
+    return Proposal(changes)
