@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding, Unread
 from migrator.model.policy import Alternative, Policy
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import HostPort, Workload
-from migrator.yaml.edit import FieldEdit
 
 Phase = Literal["expand", "contract", "enforce", "cleanup"]
 PhaseChoice = Literal["expand", "contract", "enforce", "cleanup", "all"]

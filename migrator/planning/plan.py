@@ -13,13 +13,14 @@ from migrator.model.plan import ALL_PHASES, Change, Decision, Phase, PhaseChoice
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
-from migrator.planning.caveats import find_caveats
-from migrator.planning.node_ports import Number, NumberRequest, allocate_node_ports
-from migrator.planning.placement import Places
-from migrator.planning.proposal import Group, NameBook, Proposal
-from migrator.planning.world import World
+from migrator.model.world import World
+from migrator.publishing.caveats import find_caveats
+from migrator.publishing.node_ports import Number, NumberRequest, allocate_node_ports
+from migrator.publishing.placement import Places
+from migrator.publishing.proposal import Group, NameBook, Proposal
 from migrator.rules import host_port, rollout
 from migrator.rules.host_port import decide_host_ports
+from migrator.strategies.rollout import fix_rollout
 
 NUMBERED = frozenset(("node_port", "node_port_per_pod"))
 
@@ -89,7 +90,7 @@ def plan_changes(
             port_map.extend(proposal.port_map)
         kept = [item for item in own if item.strategy == "keep"]
         if kept:
-            changes.extend(rollout.fix_rollout(workload, kept))
+            changes.extend(fix_rollout(workload, kept))
             finding = rollout.find_hanging_rollout(workload, kept)
             if finding is not None:
                 more.append(finding)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import InputError, MigratorError, TextError
+from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.inventory import SourceFile
 from migrator.model.plan import Change, Plan
@@ -16,7 +17,6 @@ from migrator.sources.files import STDIN, hash_content, read_bytes
 from migrator.sources.manifests import compose_json, is_json
 from migrator.yaml.data import construct, find_node
 from migrator.yaml.edit import (
-    FieldEdit,
     RefusedEditError,
     TextEdit,
     apply_text_edits,

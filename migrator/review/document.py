@@ -14,8 +14,8 @@ from migrator.model.inventory import Finding, Inventory, Unread
 from migrator.model.plan import Change, Plan, PortMapEntry
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import HostPort, Workload
-from migrator.planning.conflicts import find_conflicts
 from migrator.planning.plan import EVERYTHING, Selection
+from migrator.rules.conflicts import find_conflicts
 
 FORMAT_VERSION = "1.0"
 

@@ -9,9 +9,9 @@ from itertools import groupby
 from migrator.model.inventory import Finding, Inventory
 from migrator.model.plan import Change, Plan, PortMapEntry
 from migrator.model.policy import Policy
-from migrator.planning.conflicts import Conflict, find_conflicts
 from migrator.planning.plan import find_open_numbers
 from migrator.review.document import write_path
+from migrator.rules.conflicts import Conflict, find_conflicts
 
 SHOWN = 200
 """Rows of a table that text shows; JSON shows all."""

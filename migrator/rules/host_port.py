@@ -12,7 +12,7 @@ from migrator.model.inventory import Finding
 from migrator.model.plan import Decision, Reason
 from migrator.model.policy import Alternative, DecisionRow, Policy
 from migrator.model.workload import ANY_ADDRESS, HostPort, Workload
-from migrator.planning.world import World, find_targeting_ports
+from migrator.model.world import World, find_targeting_ports
 from migrator.policy.load import built_in_rows
 from migrator.rules.match import match_facts
 from migrator.sources.tables import load_table

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from migrator.model.inventory import Finding
-from migrator.model.plan import Change, Decision, Reason
+from migrator.model.plan import Decision
 from migrator.model.workload import Workload
-from migrator.planning.proposal import strategy_sources, strategy_text
-from migrator.sources.tables import load_table
-from migrator.strategies.rollout import replace_before_adding
 
 ID = "rollout"
-
-
-def fix_rollout(workload: Workload, kept: Iterable[Decision]) -> Iterator[Change]:
-    """Propose a rollout without surge for a DaemonSet that keeps a host port (row 9)."""
-    decision = next((item for item in kept if item.port.role in ("container", "sidecar")), None)
-    if decision is None or workload.ref.kind != "DaemonSet":
-        return
-    table = load_table("rules/rollout.yaml")
-
-    def make_reason(_: Decision, message: str) -> Reason:
-        return Reason(
-            message=f"{message}: {table['because']}",
-            way_back=strategy_text("rollout", "wayBack"),
-            sources=(*table["sources"], *strategy_sources("rollout")),
-        )
-
-    yield from replace_before_adding(workload, decision, make_reason, rule=ID)
 
 
 def describe_workaround(workload: Workload) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.plan import Change
-from migrator.planning.proposal import Group, Proposal, find_effect, remove_host_ports
+from migrator.publishing.proposal import Group, Proposal, find_effect, remove_host_ports
 from migrator.rules.host_port import find_selector
 from migrator.strategies.rollout import replace_before_adding
 from migrator.templates import render_template
 from migrator.yaml.data import construct
-from migrator.yaml.edit import APPEND, FieldEdit
 from migrator.yaml.nodes import compose
 
 HOSTNAME = "kubernetes.io/hostname"

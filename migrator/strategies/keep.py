@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from migrator.model.edit import FieldEdit
 from migrator.model.plan import Change
-from migrator.planning.proposal import Group, Proposal, at_line
-from migrator.yaml.edit import FieldEdit
+from migrator.publishing.proposal import Group, Proposal, at_line
 
 
 def propose(group: Group) -> Proposal:

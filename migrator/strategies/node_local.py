@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from migrator.planning.proposal import Group, Proposal
-from migrator.planning.publish import ServiceForm, publish
-
-PREFER_SAME_NODE = (1, 35)
+from migrator.publishing.proposal import Group, Proposal
+from migrator.publishing.publish import ServiceForm, publish
 
 
 def propose(group: Group) -> Proposal:
     """Propose a Service whose traffic stays on the client's node."""
-    prefers = group.world.policy.cluster.version >= PREFER_SAME_NODE
+    prefers = group.decisions[0].facts["preferSameNode"]
     form = ServiceForm(
         type="ClusterIP",
         template="node_local",

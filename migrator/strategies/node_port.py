@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from migrator.planning.proposal import Group, Proposal
-from migrator.planning.publish import ServiceForm, publish
+from migrator.publishing.proposal import Group, Proposal
+from migrator.publishing.publish import ServiceForm, publish
 from migrator.strategies.anti_affinity import spread_pods
 
 

@@ -6,16 +6,16 @@ import dataclasses
 from collections.abc import Sequence
 
 from migrator.model.objects import Service
-from migrator.planning.node_ports import Number
-from migrator.planning.proposal import Group, Proposal, remove_host_ports
-from migrator.planning.publish import (
+from migrator.model.world import find_targeting_ports
+from migrator.publishing.node_ports import Number
+from migrator.publishing.proposal import Group, Proposal, remove_host_ports
+from migrator.publishing.publish import (
     PublishedPort,
     ServiceForm,
     create_service,
     map_port,
     name_ports,
 )
-from migrator.planning.world import find_targeting_ports
 from migrator.rules.host_port import find_selector
 
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrator.planning.proposal import Group, Proposal, remove_host_ports
+from migrator.publishing.proposal import Group, Proposal, remove_host_ports
 
 
 def propose(group: Group) -> Proposal:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from migrator.model.edit import FieldEdit
 from migrator.model.plan import Change, Decision, Reason
 from migrator.model.workload import Workload
-from migrator.yaml.edit import FieldEdit
+from migrator.publishing.proposal import strategy_sources, strategy_text
+from migrator.rules.rollout import ID
+from migrator.sources.tables import load_table
 
 _KEYS = {"Deployment": "strategy", "DaemonSet": "updateStrategy"}
+
+
+def fix_rollout(workload: Workload, kept: Iterable[Decision]) -> Iterator[Change]:
+    """Propose a rollout without surge for a DaemonSet that keeps a host port (row 9)."""
+    decision = next((item for item in kept if item.port.role in ("container", "sidecar")), None)
+    if decision is None or workload.ref.kind != "DaemonSet":
+        return
+    table = load_table("rules/rollout.yaml")
+
+    def make_reason(_: Decision, message: str) -> Reason:
+        return Reason(
+            message=f"{message}: {table['because']}",
+            way_back=strategy_text("rollout", "wayBack"),
+            sources=(*table["sources"], *strategy_sources("rollout")),
+        )
+
+    yield from replace_before_adding(workload, decision, make_reason, rule=ID)
 
 
 def replace_before_adding(

@@ -13,17 +13,15 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from migrator.errors import MigratorError
+from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath, format_path
 from migrator.yaml.data import construct, find_child
 from migrator.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_explicitly_tagged
 from migrator.yaml.scan import line_of
 from migrator.yaml.write import BlockStyle, write_entry, write_flow, write_item, write_json
-
-APPEND = "-"
-"""The last step of a path that adds an item to a list, as in JSON Pointer."""
 
 
 class RefusedEditError(MigratorError):
@@ -33,21 +31,6 @@ class RefusedEditError(MigratorError):
         super().__init__(reason)
         self.reason = reason
         self.index = index
-
-
-@dataclass(frozen=True, slots=True)
-class FieldEdit:
-    """A change of one field.
-
-    `add` makes missing parents on its way; `before` names the siblings that a new key goes in front of, the first
-    that exists; `comment` stands above what is added.
-    """
-
-    op: Literal["add", "remove", "replace"]
-    path: FieldPath
-    value: Any = None
-    before: tuple[str, ...] = ()
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

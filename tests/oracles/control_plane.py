@@ -408,9 +408,7 @@ class ControlPlane:
     def _check_alive(self) -> None:
         for process in self._processes:
             if process.poll() is not None:
-                raise ControlPlaneError(
-                    f"exit {process.returncode}: {process.args!r}\n{self._read_log_ends()}"
-                )
+                raise ControlPlaneError(f"exit {process.returncode}: {process.args!r}\n{self._read_log_ends()}")
 
     def _read_log_ends(self) -> str:
         logs = sorted(self.folder.glob("*.log"))

@@ -25,9 +25,7 @@ DEPLOYMENT: dict[str, Any] = {
         "template": {
             "metadata": {"labels": {"app": "web"}},
             "spec": {
-                "containers": [
-                    {"name": "web", "image": "nginx", "ports": [{"containerPort": 80, "hostPort": 8080}]}
-                ]
+                "containers": [{"name": "web", "image": "nginx", "ports": [{"containerPort": 80, "hostPort": 8080}]}]
             },
         },
     },

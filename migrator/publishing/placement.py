@@ -8,7 +8,7 @@ import posixpath
 from migrator.model.plan import Placement
 from migrator.model.reference import Location
 from migrator.model.workload import Workload
-from migrator.planning.world import World
+from migrator.model.world import World
 from migrator.sources.files import STDIN
 
 

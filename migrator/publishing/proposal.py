@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.plan import Change, Decision, Effect, Phase, PhaseChoice, PortMapEntry, Reason
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import HostPort, Workload
-from migrator.planning.node_ports import Number
-from migrator.planning.placement import Places
-from migrator.planning.world import World
+from migrator.model.world import World
+from migrator.publishing.node_ports import Number
+from migrator.publishing.placement import Places
 from migrator.sources.tables import load_table
-from migrator.yaml.edit import FieldEdit
 
 
 @dataclass(frozen=True, slots=True)

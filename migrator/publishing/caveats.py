@@ -8,12 +8,11 @@ from typing import Any
 
 from migrator.model.plan import Decision
 from migrator.model.reference import ResourceRef
-from migrator.planning.node_ports import Number, static_band_end
-from migrator.planning.world import World
+from migrator.model.world import World
+from migrator.publishing.node_ports import Number, static_band_end
 from migrator.rules.match import match_facts
 from migrator.rules.rollout import describe_workaround
 from migrator.sources.tables import load_table
-from migrator.strategies.node_local import PREFER_SAME_NODE
 from migrator.templates import render_text
 
 
@@ -47,7 +46,7 @@ def find_caveats(
             **decision.facts,
             "strategies": decision.strategy,
             "externalTrafficPolicies": decision.options.get("externalTrafficPolicy", "Cluster"),
-            "trafficDistributions": "PreferSameNode" if cluster.version >= PREFER_SAME_NODE else "Local",
+            "trafficDistributions": "PreferSameNode" if decision.facts["preferSameNode"] else "Local",
             "networkPolicies": bool(policies),
             "networkPolicyNames": ", ".join(policy.ref.name for policy in policies),
             "hostIPVariables": bool(variables),

@@ -1,4 +1,4 @@
-"""The inventory as the planner asks it: who selects whom, who is reached how."""
+"""The inventory as decisions ask it: who selects whom, who is reached how."""
 
 from __future__ import annotations
 

@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.objects import Service, ServicePort
 from migrator.model.plan import Change, Decision, NewObject, Phase, PortMapEntry, Reason
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
-from migrator.planning.node_ports import Number
-from migrator.planning.proposal import Group, Proposal, remove_host_ports, strategy_text
-from migrator.planning.world import World, find_targeting_ports
+from migrator.model.world import World, find_targeting_ports
+from migrator.publishing.node_ports import Number
+from migrator.publishing.proposal import Group, Proposal, remove_host_ports, strategy_text
 from migrator.rules.host_port import find_selector
 from migrator.templates import render_template, render_text
 from migrator.yaml.data import construct
-from migrator.yaml.edit import APPEND, FieldEdit
 from migrator.yaml.nodes import compose
 
 _NOT_COPIED = frozenset(
