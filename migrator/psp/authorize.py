@@ -6,7 +6,7 @@ pkg/registry/rbac/validation of Kubernetes 1.24.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -132,15 +132,15 @@ class PolicyGrants:
             self._answers[key] = self._join_policies(identity, namespace)
         return self._answers[key]
 
-    def select_usable(self, identities: Iterable[Identity], namespace: str, names: frozenset[str]) -> frozenset[str]:
+    def select_usable(self, identities: Iterable[Identity], namespace: str, names: Set[str]) -> frozenset[str]:
         """Of some policies, those that one of several identities may use for pods of a namespace."""
         usable: frozenset[str] = frozenset()
         for identity in identities:
             found = self.find_policies(identity, namespace)
             if found is None:
-                return names
+                return frozenset(names)
             usable |= found
-        return usable & names
+        return usable.intersection(names)
 
     def _join_policies(self, identity: Identity, namespace: str) -> frozenset[str] | None:
         if MASTERS in identity.groups:

@@ -124,7 +124,7 @@ def make_policy(random: Random, name: str) -> Json:
         "fsGroup": _make_strategy(random, ("MustRunAs", "MayRunAs")),
         "volumes": _make_policy_volumes(random),
     }
-    if random.random() < 0.4:
+    if random.random() < 0.5:
         spec["runAsGroup"] = _make_strategy(random, ("MustRunAs", "MayRunAs"))
     for field, likely in (
         ("privileged", 0.7), ("hostNetwork", 0.7), ("hostPID", 0.7), ("hostIPC", 0.7),
@@ -138,7 +138,7 @@ def make_policy(random: Random, name: str) -> Json:
         spec["hostPorts"] = random.choice(
             [[{"min": 0, "max": 65535}], [{"min": 80, "max": 80}, {"min": 8000, "max": 8999}], [{"min": 9, "max": 1}]]
         )
-    if random.random() < 0.3:
+    if random.random() < 0.45:
         paths = random.sample(_HOST_PATHS, random.randint(1, 3))
         spec["allowedHostPaths"] = [_make_host_path(random, path) for path in paths]
     if random.random() < 0.3:
