@@ -40,9 +40,23 @@ def load_checks() -> tuple[Check, ...]:
 
     Raises RegistryError where they contradict one another, or a module's name is not its check's.
     """
-    checks = tuple(_load_check(name) for name in _list_module_names())
+    checks = tuple(load_check(name) for name in _list_module_names())
     validate_checks(checks)
     return checks
+
+
+def load_check(module_name: str) -> Check:
+    """Import one module in the folder of checks and take its CHECK.
+
+    Raises RegistryError where there is none, or the module is not named after it.
+    """
+    module = import_module(f"{checks_package.__name__}.{module_name}")
+    check = getattr(module, "CHECK", None)
+    if not isinstance(check, Check):
+        raise RegistryError(f"{module.__name__}: has no CHECK")
+    if name_module(check.id) != module_name:
+        raise RegistryError(f"{module.__name__}: check {check.id} belongs into {name_module(check.id)}.py")
+    return check
 
 
 def find_check(check_id: str) -> Check | None:
@@ -102,16 +116,6 @@ def _validate_overrides(check: Check, levels: dict[str, Level]) -> None:
 
 def _list_module_names() -> Iterator[str]:
     return (module.name for module in pkgutil.iter_modules(checks_package.__path__))
-
-
-def _load_check(module_name: str) -> Check:
-    module = import_module(f"{checks_package.__name__}.{module_name}")
-    check = getattr(module, "CHECK", None)
-    if not isinstance(check, Check):
-        raise RegistryError(f"{module.__name__}: has no CHECK")
-    if name_module(check.id) != module_name:
-        raise RegistryError(f"{module.__name__}: check {check.id} belongs into {name_module(check.id)}.py")
-    return check
 
 
 @cache

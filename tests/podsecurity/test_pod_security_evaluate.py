@@ -135,17 +135,17 @@ def test_null_is_absent(metadata: dict[str, Any], spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("metadata", "spec", "message"),
     [
-        ({}, {"containers": {}}, "spec.containers: must be a list"),
-        ({}, {"containers": "web"}, "spec.containers: must be a list"),
-        ({}, {"containers": ["web"]}, r"spec.containers\[0\]: must be an object"),
-        ({}, {"securityContext": []}, "spec.securityContext: must be an object"),
+        ({}, {"containers": {}}, "spec.containers: must be a list$"),
+        ({}, {"containers": "web"}, "spec.containers: must be a list$"),
+        ({}, {"containers": ["web"]}, r"spec.containers\[0\]: must be an object$"),
+        ({}, {"securityContext": []}, "spec.securityContext: must be an object$"),
         (
             {},
             {"initContainers": [{"name": "a", "securityContext": True}]},
-            r"spec.initContainers\[0\].securityContext: must be an object",
+            r"spec.initContainers\[0\].securityContext: must be an object$",
         ),
-        ({"annotations": ["a"]}, {}, "metadata.annotations: must be an object"),
-        ({}, {"volumes": ["data"]}, r"spec.volumes\[0\]: must be an object"),
+        ({"annotations": ["a"]}, {}, "metadata.annotations: must be an object$"),
+        ({}, {"volumes": ["data"]}, r"spec.volumes\[0\]: must be an object$"),
         ({}, {"containers": [{"name": "a", "ports": [80]}]}, "check hostPorts cannot read the pod"),
         (
             {"annotations": {"container.apparmor.security.beta.kubernetes.io/a": 1}},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from migrator.podsecurity import labels
 from migrator.podsecurity.labels import DEFAULT_POLICY, LevelVersion, NamespacePolicy, read_labels
 from migrator.podsecurity.level import BASELINE, PRIVILEGED, RESTRICTED, Level, is_stricter, parse_level
 from migrator.podsecurity.version import LATEST, parse_version
@@ -17,7 +18,7 @@ def describe(policy: NamespacePolicy) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize(
-    ("labels", "enforce", "audit", "warn"),
+    ("values", "enforce", "audit", "warn"),
     [
         ({}, UNSET, UNSET, UNSET),
         ({"audit": "baseline"}, UNSET, "baseline:latest", UNSET),
@@ -32,14 +33,14 @@ def describe(policy: NamespacePolicy) -> tuple[str, str, str]:
         ({"enforce-version": "v1.25"}, "privileged:v1.25", UNSET, UNSET),
     ],
 )
-def test_valid_labels(labels: dict[str, str], enforce: str, audit: str, warn: str) -> None:
-    policy, invalid = read_labels({f"{PREFIX}{key}": value for key, value in labels.items()})
+def test_valid_labels(values: dict[str, str], enforce: str, audit: str, warn: str) -> None:
+    policy, invalid = read_labels({f"{PREFIX}{key}": value for key, value in values.items()})
     assert describe(policy) == (enforce, audit, warn)
     assert invalid == ()
 
 
 @pytest.mark.parametrize(
-    ("labels", "policy", "errors"),
+    ("values", "policy", "errors"),
     [
         # An invalid enforce level is enforced as restricted, but does not warn.
         ({"enforce": "strict"}, ("restricted:latest", UNSET, UNSET), [("enforce", "strict", LEVEL_WORDS)]),
@@ -71,9 +72,9 @@ def test_valid_labels(labels: dict[str, str], enforce: str, audit: str, warn: st
     ],
 )
 def test_invalid_labels(
-    labels: dict[str, str], policy: tuple[str, str, str], errors: list[tuple[str, str, str]]
+    values: dict[str, str], policy: tuple[str, str, str], errors: list[tuple[str, str, str]]
 ) -> None:
-    effective, invalid = read_labels({f"{PREFIX}{key}": value for key, value in labels.items()})
+    effective, invalid = read_labels({f"{PREFIX}{key}": value for key, value in values.items()})
     assert describe(effective) == policy
     assert [str(label) for label in invalid] == [
         f'metadata.labels[{PREFIX}{key}]: Invalid value: "{value}": {words}' for key, value, words in errors
@@ -81,8 +82,8 @@ def test_invalid_labels(
 
 
 def test_other_labels_mean_nothing() -> None:
-    labels = {f"{PREFIX}Enforce": "restricted", "enforce": "restricted", f"{PREFIX}enforced": "x"}
-    assert read_labels(labels) == (DEFAULT_POLICY, ())
+    others = {f"{PREFIX}Enforce": "restricted", "enforce": "restricted", f"{PREFIX}enforced": "x"}
+    assert read_labels(others) == (DEFAULT_POLICY, ())
 
 
 def test_configured_defaults_stand_where_labels_do_not() -> None:
@@ -112,6 +113,13 @@ def test_strictness(level: Level, other: Level, stricter: bool) -> None:
 def test_unknown_levels_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"^{LEVEL_WORDS}$"):
         parse_level(text)
+
+
+def test_labels_are_those_of_the_api() -> None:
+    assert {labels.ENFORCE, labels.AUDIT, labels.WARN} == {f"{PREFIX}{mode}" for mode in ("enforce", "audit", "warn")}
+    assert {labels.ENFORCE_VERSION, labels.AUDIT_VERSION, labels.WARN_VERSION} == {
+        f"{PREFIX}{mode}-version" for mode in ("enforce", "audit", "warn")
+    }
 
 
 def test_latest_is_the_default() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
@@ -11,6 +13,7 @@ from migrator.podsecurity.registry import (
     RegistryError,
     find_check,
     list_active_checks,
+    load_check,
     load_checks,
     name_module,
     validate_checks,
@@ -37,7 +40,7 @@ def test_valid_checks_are_accepted() -> None:
     [
         ([BASE, BASE], "check base: registered more than once"),
         ([replace(BASE, level=PRIVILEGED)], "check base: no check belongs to level privileged"),
-        ([replace(BASE, versions=())], "check base: has no versions"),
+        ([replace(BASE, versions=())], "check base: has no versions$"),
         ([replace(BASE, versions=BASE.versions[::-1])], "check base: v1.0 does not come after v1.5"),
         ([replace(BASE, versions=BASE.versions[:1] * 2)], "check base: v1.0 does not come after v1.0"),
         ([replace(BASE, versions=(VersionedCheck(LATEST, let_pass),))], "check base: latest is newer than v1.37"),
@@ -54,6 +57,31 @@ def test_contradictions_are_refused(checks: list[Check], message: str) -> None:
 
 def test_there_are_nineteen_checks() -> None:
     assert len(load_checks()) == 19
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, r"checks\.some_check: has no CHECK$"),
+        ({"CHECK": "someCheck"}, r"checks\.some_check: has no CHECK$"),
+        ({"CHECK": BASE}, r"checks\.some_check: check base belongs into base\.py$"),
+    ],
+)
+def test_a_module_must_hold_the_check_that_it_is_named_after(
+    monkeypatch: pytest.MonkeyPatch, content: dict[str, object], message: str
+) -> None:
+    module = ModuleType("migrator.podsecurity.checks.some_check")
+    vars(module).update(content)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(RegistryError, match=message):
+        load_check("some_check")
+
+
+def test_a_module_with_its_check_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("migrator.podsecurity.checks.base")
+    vars(module)["CHECK"] = BASE
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert load_check("base") is BASE
 
 
 def test_checks_are_found_by_id() -> None:
