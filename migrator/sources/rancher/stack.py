@@ -24,6 +24,7 @@ from migrator.sources.rancher.compose import (
 from migrator.sources.rancher.find import StackFolder
 from migrator.sources.rancher.go_template import Strings, Struct
 from migrator.sources.rancher.interpolate import InterpolationError, interpolate_text
+from migrator.sources.rancher.secret_values import SHORTEST, is_secret
 from migrator.sources.tables import load_table
 
 _NEVER_EXTENDED = ("links", "volumes_from")
@@ -129,7 +130,10 @@ def _iterate_pairs(setting: Setting, separator: str) -> Iterator[Pair]:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack: services in the order written, the format 2 sections, and the files that it was read from."""
+    """A stack: services in the order written, the format 2 sections, and the files that it was read from.
+
+    `secrets` maps values that must not show to the questions and variables that they belong to.
+    """
 
     name: str
     folder: Path
@@ -138,6 +142,7 @@ class Stack:
     sections: Mapping[str, Mapping[str, Setting]]
     warnings: tuple[Warned, ...]
     unmatched: tuple[StackService, ...]
+    secrets: Mapping[str, str]
 
     def service(self, name: str) -> StackService | None:
         """Find a service by its name."""
@@ -165,7 +170,26 @@ def read_stack(folder: StackFolder, answers: Mapping[str, str], name: str | None
     for path, text in texts:
         rendered = render_file(path, text, _template_values(completed, stack_name, folder))
         files.append(read_compose(str(path), rendered))
-    return _merge_files(stack_name, folder.path, files, reader)
+    stack = _merge_files(stack_name, folder.path, files, reader)
+    return replace(stack, secrets=_find_secrets(stack, questions, completed))
+
+
+def _find_secrets(stack: Stack, questions: tuple[Question, ...], answers: Mapping[str, str]) -> dict[str, str]:
+    """Find the values of password questions and of variables that hold secrets, longest first.
+
+    One that is a name or a plain variable's value, too, is no secret to look for in other values.
+    """
+    hidden = {question.variable for question in questions if question.type == "password"}
+    found = {value: name for name, value in answers.items() if name in hidden or is_secret(name, value)}
+    plain = {stack.name, *(service.name for service in stack.services)}
+    for service in stack.services:
+        for pair in service.pairs("environment"):
+            if pair.value is not None and is_secret(pair.name, pair.value):
+                found.setdefault(pair.value, pair.name)
+            elif pair.value is not None:
+                plain.add(pair.value)
+    hidden_values = [value for value in found if len(value) >= SHORTEST and value not in plain]
+    return {value: found[value] for value in sorted(hidden_values, key=len, reverse=True)}
 
 
 def _find_rendered_questions(
@@ -223,6 +247,7 @@ def _merge_files(name: str, folder: Path, files: list[ComposeFile], reader: _Rea
         sections=sections,
         warnings=tuple(reader.warnings),
         unmatched=tuple(unmatched),
+        secrets={},
     )
 
 

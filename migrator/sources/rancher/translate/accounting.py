@@ -88,7 +88,7 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
         return mark(key, "ignored", "This stack extends other services of this file.")
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
-        if inherited is not None and (length > depth + 1 or inherited.fate != "translated"):
+        if inherited is not None and length > depth + 1:
             return mark(key, inherited.fate, inherited.message)
     if any(step in CATALOG_KEYS for step in key.path[: depth + 1]) or len(key.path) <= depth:
         return _default(key, _rows("stack").get(str(key.path[0])))
@@ -131,6 +131,8 @@ def _mark_unmatched(stack: Stack) -> Iterator[KeyFate]:
     for service in stack.unmatched:
         message = f"There is no service {service.name} in docker-compose.yml; Rancher made nothing of this."
         yield report(service.origin, message)
+        for setting in service.settings.values():
+            yield report(setting.origin, message)
 
 
 def _mark_left_out(context: Context) -> Iterator[KeyFate]:

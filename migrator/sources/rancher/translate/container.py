@@ -9,6 +9,7 @@ from typing import Any
 
 from migrator.errors import InputError
 from migrator.sources.rancher.answers import format_answer
+from migrator.sources.rancher.secret_values import find_secret
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, report
 from migrator.sources.rancher.translate.names import make_name
@@ -72,6 +73,28 @@ def read_image(service: StackService, context: Context) -> str:
     return image
 
 
+def find_command_secrets(service: StackService, context: Context) -> dict[str, str]:
+    """Give the secrets that a command holds, by the variable that stands for each.
+
+    That is the variable of the environment with this value, else one named after the question that it answers.
+    """
+    text = " ".join(read_words(service.get("entrypoint")) + read_words(service.get("command")))
+    found = {}
+    for value, question in context.stack.secrets.items():
+        if value in text:
+            own = next((pair.name for pair in service.pairs("environment") if pair.value == value), None)
+            found[own or re.sub(r"[^A-Za-z0-9_]", "_", question)] = value
+            text = text.replace(value, "")
+    return found
+
+
+def hide_secrets(word: str, service: StackService, context: Context) -> str:
+    """Put `$(NAME)` in the place of secrets: the kubelet expands it, the value stays in the Secret."""
+    for name, value in find_command_secrets(service, context).items():
+        word = word.replace(value, f"$({name})")
+    return word
+
+
 def build_container(service: StackService, context: Context) -> Part:
     """Build the fields of the container that are its own: image, command, args, terminal."""
     container: dict[str, Any] = {"name": make_name(service.name, fallback="container")}
@@ -84,7 +107,11 @@ def build_container(service: StackService, context: Context) -> Part:
         value = service.get(key)
         given = read_words(value)
         if given:
-            container[field] = [escape_variables(word) for word in given]
+            container[field] = [hide_secrets(escape_variables(word), service, context) for word in given]
+        if any(find_secret(word, context.stack.secrets) for word in given):
+            fates.append(
+                report(service.origin_of(key), "A secret stands in it: it comes from a Secret as $(NAME) now.")
+            )
         for message in find_references(context, " ".join(given)):
             fates.append(report(service.origin_of(key), message))
             comments.append(message)

@@ -6,25 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from migrator.sources.rancher.secret_values import find_secret, is_secret
 from migrator.sources.rancher.stack import Pair, StackService
-from migrator.sources.rancher.translate.container import escape_variables
+from migrator.sources.rancher.translate.container import escape_variables, find_command_secrets
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import is_data_key
 from migrator.sources.rancher.translate.references import find_references
-from migrator.sources.rancher.translate.survey import Context, words
+from migrator.sources.rancher.translate.survey import Context
 
 _LEGACY = re.compile(r"(affinity|constraint):", re.IGNORECASE)
-_PARTS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])|[0-9]+")
-
-
-def is_secret(name: str, value: str) -> bool:
-    """Tell whether a variable's name says that its value is a secret."""
-    parts = [part.lower() for part in _PARTS.findall(name)]
-    if not parts or not value or value.lower() in words()["plainValues"]:
-        return False
-    if parts[-1] in words()["plainSuffixes"]:
-        return False
-    return any(part in words()["secretWords"] or part.endswith(("password", "passwd")) for part in parts)
 
 
 def build_environment(service: StackService, context: Context) -> Part:
@@ -46,7 +36,8 @@ def build_environment(service: StackService, context: Context) -> Part:
             message = f"{pair.name} came from the shell that ran rancher-compose; give its value here."
             fates.append(report(pair.origin, message))
             continue
-        if is_secret(pair.name, pair.value) and is_data_key(pair.name):
+        hidden = is_secret(pair.name, pair.value) or find_secret(pair.value, context.stack.secrets) is not None
+        if hidden and is_data_key(pair.name):
             secrets[pair.name] = pair.value
             reference = {"secretKeyRef": {"name": secret_name, "key": pair.name}}
             env.append({"name": pair.name, "valueFrom": reference})
@@ -56,6 +47,10 @@ def build_environment(service: StackService, context: Context) -> Part:
         for message in find_references(context, pair.value):
             fates.append(report(pair.origin, message))
             comments.append(f"{pair.name}: {message}")
+    for variable, value in find_command_secrets(service, context).items():
+        if variable not in secrets:
+            secrets[variable] = value
+            env.append({"name": variable, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": variable}}})
     env = list({entry["name"]: entry for entry in env}.values())
     drafts = (draft_secret(service, context, secret_name, secrets),) if secrets else ()
     return Part(container={"env": env}, drafts=drafts, fates=tuple(fates), comments=tuple(comments))

@@ -153,8 +153,9 @@ class _Drafter:
 
     def draft(self) -> Part:
         for number, route in enumerate(self.balancer.routes):
-            backend = self._find_backend(route, number)
-            if route.protocol in _HTTP and route.published and self._wants_ingress(route):
+            balanced = route.protocol in _HTTP and route.published and self._wants_ingress(route)
+            backend = self._find_backend(route, number, balanced)
+            if balanced:
                 self._add_path(route, backend)
             else:
                 self.ports.setdefault((route.published, replace(backend, port=0)), []).append(route)
@@ -172,17 +173,17 @@ class _Drafter:
     def _wants_ingress(self, route: Route) -> bool:
         return bool(route.source_port in _INGRESS_PORTS or route.host or route.path or route.protocol == "https")
 
-    def _find_backend(self, route: Route, number: int) -> Backend:
+    def _find_backend(self, route: Route, number: int, balanced: bool) -> Backend:
         name, port = route.targets[0]
         if len(route.targets) > 1:
-            return self._draft_group(route, number)
+            return self._draft_group(route, number, balanced)
         if "/" in name:
             return self._draft_external(name, port, route)
         if not self.context.has_pods(name):
             return Backend(self.context.names[name], port, None)
         return Backend(self.context.names[name], port, tuple(self.context.selector(name).items()))
 
-    def _draft_group(self, route: Route, number: int) -> Backend:
+    def _draft_group(self, route: Route, number: int, balanced: bool) -> Backend:
         name = group_name(self.context, self.balancer, number)
         port = route.targets[0][1]
         own = [target for target in route.targets if self.context.has_pods(target[0])]
@@ -195,8 +196,13 @@ class _Drafter:
                 self.fates.append(report(route.origin, message))
         selector = {GROUP_PREFIX + name: "true"}
         values = _service_values(self.context, name, self._labels(), selector, "ClusterIP", [_make_port(port, port)])
-        comment = "Selects the pods of " + ", ".join(target for target, _ in own) + "."
-        self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, route.origin, (comment,)))
+        reached = ", ".join(target for target, _ in own)
+        self.fates.append(report(route.origin, f"Port {route.source_port} reaches {reached} alike, as in Rancher."))
+        comment = f"Selects the pods of {reached}."
+        if balanced:
+            self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, route.origin, (comment,)))
+        else:
+            self.comments.append(f"{name}: {comment}")
         return Backend(name, port, tuple(selector.items()))
 
     def _draft_external(self, target: str, port: int, route: Route) -> Backend:
@@ -268,15 +274,7 @@ class _Drafter:
         for (published, backend), routes in self.ports.items():
             if backend.selector is None:
                 continue
-            name = (
-                self.name
-                if single
-                else f"{self.name}-{backend.name}"
-                if published
-                else f"{self.name}-{backend.name}-internal"
-            )
-            name = make_distinct(make_name(name), self.taken if name != self.name else self.taken - {self.name})
-            self.taken.add(name)
+            name = self.name if single else self._name_ports(backend, published)
             kind = "ClusterIP"
             if published:
                 kind = "LoadBalancer" if self.context.policy.load_balancer else "NodePort"
@@ -294,6 +292,13 @@ class _Drafter:
                     "rancher_service.yaml.j2", values, self.name, self.balancer.service.origin, tuple(self.comments)
                 )
             )
+
+    def _name_ports(self, backend: Backend, published: bool) -> str:
+        grouped = backend.name.startswith(f"{self.name}-targets-")
+        name = backend.name if grouped else f"{self.name}-{backend.name}"
+        name = make_distinct(make_name(name if published else f"{name}-internal"), self.taken)
+        self.taken.add(name)
+        return name
 
     def _target_port(self, route: Route) -> int:
         return route.targets[0][1]
@@ -324,7 +329,7 @@ class _Drafter:
             for host, paths in rules.items()
         ]
         comments = [
-            "An Ingress needs a controller; ingress-nginx is retired, see gateway-api.sigs.k8s.io for its successors.",
+            "An Ingress needs a controller; ingress-nginx is retired: choose another, or the Gateway API.",
             *dict.fromkeys(self.comments),
         ]
         values = {"name": self.name, "labels": self._labels(), "spec": spec}

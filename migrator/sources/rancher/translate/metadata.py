@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrator.sources.rancher.answers import format_answer
+from migrator.sources.rancher.secret_values import find_secret, is_secret
 from migrator.sources.rancher.stack import StackService
-from migrator.sources.rancher.translate.environment import is_secret
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, report
 from migrator.sources.rancher.translate.names import make_data_key
+from migrator.sources.rancher.translate.references import find_references
 from migrator.sources.rancher.translate.survey import Context
 
 
@@ -25,10 +26,11 @@ def build_metadata(service: StackService, context: Context) -> Part:
     for key, value in metadata.items():
         text = _write_value(value)
         origin = service.origin_of("metadata", key)
-        if is_secret(key, text) or "PRIVATE KEY" in text:
+        if is_secret(key, text) or "PRIVATE KEY" in text or find_secret(text, context.stack.secrets):
             fates.append(report(origin, f"Put {key} into a Secret: its value looks like one and stays in the input."))
         else:
             data[make_data_key(key)] = text
+            fates.extend(report(origin, message) for message in find_references(context, text))
     message = f"The ConfigMap {name}: containers read this from rancher-metadata; mount it and read it from there."
     fates.insert(0, report(service.origin_of("metadata"), message))
     draft = Draft(

@@ -11,6 +11,7 @@ from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.ports import PortError, PortSpec, parse_port
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
+from migrator.sources.rancher.translate.numbers import read_integer
 from migrator.sources.rancher.translate.survey import Context, is_host_network
 
 
@@ -62,7 +63,16 @@ def find_container_ports(service: StackService, context: Context) -> tuple[tuple
     published = [(port.spec.container_port, port.spec.protocol) for port in read_published(service)]
     exposed = [(spec.container_port, spec.protocol) for spec, _ in read_exposed(service)]
     balanced = [(number, "TCP") for number in sorted(context.balanced.get(service.name, ()))]
-    return tuple(dict.fromkeys([*published, *exposed, *balanced]))
+    return tuple(dict.fromkeys([*published, *exposed, *balanced, *_find_checked(service)]))
+
+
+def _find_checked(service: StackService) -> list[tuple[int, str]]:
+    """Give the port of the health check: something listens there, even if nothing says so."""
+    check = service.get("health_check")
+    port = read_integer(check.get("port")) if isinstance(check, Mapping) else None
+    if port is None or not 0 < port <= 65535 or is_host_network(service):
+        return []
+    return [(port, "TCP")]
 
 
 def name_ports(ports: tuple[tuple[int, str], ...]) -> dict[tuple[int, str], str]:

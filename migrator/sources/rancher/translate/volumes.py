@@ -167,7 +167,7 @@ def claim_name(context: Context, mount: Mount) -> str:
     """Give the name of the claim behind a named volume, or behind an anonymous one that pods share."""
     if mount.source is not None:
         return make_name(mount.source, fallback="volume")
-    return make_name(f"{mount.owner}-{mount.target}", fallback="volume")
+    return make_name(f"{mount.owner}-{mount.target.strip('/')}", fallback="volume")
 
 
 def read_claim(context: Context, mount: Mount) -> Claim:
@@ -313,7 +313,7 @@ class _PodBuilder:
             yield {"name": self._memory(service, "/dev/shm", size_text), "mountPath": "/dev/shm"}
 
     def _memory(self, service: StackService, path: str, size: str | None) -> str:
-        name = self._make_volume_name(f"{service.name}-{path}")
+        name = self._make_volume_name(f"{service.name}-{path.strip('/')}")
         limit = read_size(size) if size else None
         medium: dict[str, Any] = {"medium": "Memory"}
         if limit:
@@ -337,7 +337,7 @@ class _PodBuilder:
         if mount.named or (mount.source is None and mount.owner in self.shared):
             return self._add_claim(mount)
         name = self._make_volume_name(
-            mount.target if mount.owner == self.primary else f"{mount.owner}-{mount.target}"
+            mount.target if mount.owner == self.primary else f"{mount.owner}-{mount.target.strip('/')}"
         )
         self.volumes.append({"name": name, "emptyDir": {}})
         if mount.source is not None:
@@ -348,7 +348,10 @@ class _PodBuilder:
             self.comments.append(f"{mount.target} was {mount.source} beside the compose file: fill it")
         else:
             message = "emptyDir: as in Cattle the data ends with the container; use a claim if it must stay."
-            self.fates.append(mark(mount.origin, "translated", message))
+            if mount.owner != self.primary:
+                message = f"emptyDir: {mount.owner} kept the data of {mount.target}; use a claim if it must stay."
+                self.comments.append(message)
+            self.fates.append(report(mount.origin, message))
         return name
 
     def _add_host_path(self, mount: Mount) -> str:
