@@ -17,6 +17,8 @@ from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, set_fields, visit_containers
 from migrator.psp.prepare import find_invalid_values, finish_pod
 
+_Containers = tuple[tuple[FieldPath, Object], ...]
+
 SELECTED_ANNOTATION: Final = "kubernetes.io/psp"
 
 
@@ -98,10 +100,14 @@ def sort_policies(policies: Iterable[PodSecurityPolicy]) -> list[PodSecurityPoli
 def judge_pod(pod: Object, policy: PodSecurityPolicy) -> Verdict:
     """Let one policy write its defaults into a pod and judge the result."""
     rules = _find_rules(policy)
-    defaults = tuple(_find_defaults(pod, rules, policy))
-    changed = set_fields(pod, defaults)
-    mutations = tuple(Mutation(path, value, policy.name) for path, value in defaults)
-    return Verdict(policy.name, mutations, tuple(_validate(changed, rules, policy)), changed)
+    containers = tuple(visit_containers(pod))
+    defaults = tuple(_find_defaults(pod, containers, rules, policy))
+    changed = pod
+    if defaults:
+        changed = set_fields(pod, defaults)
+        containers = tuple(visit_containers(changed))
+    messages = tuple(_validate(changed, containers, rules, policy))
+    return Verdict(policy.name, tuple(Mutation(*default, policy.name) for default in defaults), messages, changed)
 
 
 def _choose(verdicts: Sequence[Verdict]) -> Verdict | None:
@@ -110,19 +116,21 @@ def _choose(verdicts: Sequence[Verdict]) -> Verdict | None:
     return next(unchanged, allowing[0] if allowing else None)
 
 
-def _find_defaults(pod: Object, rules: _Rules, policy: PodSecurityPolicy) -> Iterator[Default]:
+def _find_defaults(
+    pod: Object, containers: _Containers, rules: _Rules, policy: PodSecurityPolicy
+) -> Iterator[Default]:
     # A default reads nothing that another default writes, so all can be taken from the pod as it was.
     for default_pod in rules.default_pod:
         yield from default_pod(policy, pod)
-    for path, container in visit_containers(pod):
+    for path, container in containers:
         for default_container in rules.default_container:
             yield from default_container(policy, pod, container, path)
 
 
-def _validate(pod: Object, rules: _Rules, policy: PodSecurityPolicy) -> Iterator[str]:
+def _validate(pod: Object, containers: _Containers, rules: _Rules, policy: PodSecurityPolicy) -> Iterator[str]:
     for validate_pod in rules.validate_pod:
         yield from validate_pod(policy, pod)
-    for path, container in visit_containers(pod):
+    for path, container in containers:
         for validate_container in rules.validate_container:
             yield from validate_container(policy, pod, container, path)
 

@@ -12,6 +12,10 @@ from typing import Any, Final
 
 Object = Mapping[str, Any]
 
+_Usable = frozenset[str] | None  # None: all of them
+_Subject = tuple[str, str, str]  # namespace or "", User or Group, name
+_NONE: Final[frozenset[str]] = frozenset()
+
 MASTERS: Final = "system:masters"
 _GROUPS: Final = frozenset({"policy", "extensions", "*"})
 _RESOURCES: Final = frozenset({"podsecuritypolicies", "*"})
@@ -82,9 +86,20 @@ def make_controller_identity(kind: str, own_accounts: bool = True) -> Identity |
     if name is None:
         return None
     if not own_accounts:
-        return Identity("system:kube-controller-manager", ("system:authenticated",))
-    account = make_service_account_identity("kube-system", name)
-    return Identity(account.user, (*account.groups, "system:authenticated"))
+        return make_requester_identity("system:kube-controller-manager")
+    return make_requester_identity(f"system:serviceaccount:kube-system:{name}")
+
+
+def make_requester_identity(user: str, groups: Iterable[str] = ()) -> Identity:
+    """The identity of somebody who asks by itself, such as who applies a bare pod.
+
+    Groups that the server gives by itself are added: those of service accounts, and `system:authenticated`.
+    """
+    given = list(groups)
+    parts = user.split(":")
+    if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
+        given += make_service_account_identity(parts[2], parts[3]).groups
+    return Identity(user, tuple(dict.fromkeys([*given, "system:authenticated"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +123,14 @@ class Grant:
 class PolicyGrants:
     """All grants of policies, found by subject; answers are kept, so one value serves a whole run."""
 
-    _by_subject: Mapping[tuple[str, str, str], tuple[Grant, ...]]
+    _by_subject: Mapping[_Subject, tuple[Grant, ...]]
+    _usable_by_subject: Mapping[_Subject, _Usable]
     _answers: dict[tuple[Identity, str], frozenset[str] | None] = field(default_factory=dict)
 
     def find_grants(self, identity: Identity, namespace: str) -> tuple[Grant, ...]:
         """Find the grants that let an identity use policies for pods of a namespace."""
-        scopes = ("", namespace) if namespace else ("",)
-        subjects = [("User", identity.user), *(("Group", group) for group in identity.groups)]
-        return tuple(
-            grant
-            for scope in scopes
-            for kind, name in subjects
-            for grant in self._by_subject.get((scope, kind, name), ())
-        )
+        subjects = _list_subjects(identity, namespace)
+        return tuple(grant for subject in subjects for grant in self._by_subject.get(subject, ()))
 
     def find_policies(self, identity: Identity, namespace: str) -> frozenset[str] | None:
         """Find the names of the policies that an identity may use for pods of a namespace; None means all.
@@ -145,12 +155,15 @@ class PolicyGrants:
     def _join_policies(self, identity: Identity, namespace: str) -> frozenset[str] | None:
         if MASTERS in identity.groups:
             return None
-        names: set[str] = set()
-        for grant in self.find_grants(identity, namespace):
-            if grant.policies is None:
-                return None
-            names |= grant.policies
-        return frozenset(names)
+        subjects = _list_subjects(identity, namespace)
+        return _join(self._usable_by_subject.get(subject, _NONE) for subject in subjects)
+
+
+def _list_subjects(identity: Identity, namespace: str) -> Iterator[_Subject]:
+    for scope in ("", namespace) if namespace else ("",):
+        yield scope, "User", identity.user
+        for group in identity.groups:
+            yield scope, "Group", group
 
 
 def read_grants(objects: Iterable[Object]) -> PolicyGrants:
@@ -166,22 +179,22 @@ def read_grants(objects: Iterable[Object]) -> PolicyGrants:
     cluster_roles = _resolve_cluster_roles(
         _merge(_BUILT_IN_CLUSTER_ROLES, given), frozenset(_get_name(role) for role in given)
     )
-    roles = {
-        (_get_namespace(role), _get_name(role)): _find_usable(role.get("rules")) for role in by_kind.get("Role", ())
-    }
-    cluster_bindings = _merge(_BUILT_IN_CLUSTER_ROLE_BINDINGS, by_kind.get("ClusterRoleBinding", ()))
-    index: dict[tuple[str, str, str], list[Grant]] = {}
+    roles = {(_get_namespace(role), _get_name(role)): _find_usable(role) for role in by_kind.get("Role", ())}
+    given_bindings = by_kind.get("ClusterRoleBinding", ())
+    given_names = {_get_name(binding) for binding in given_bindings}
+    built_in = [item for item in _BUILT_IN_CLUSTER_ROLE_BINDINGS if _get_name(item) not in given_names]
+    index: dict[_Subject, list[Grant]] = {}
     for kind, bindings in (
-        ("ClusterRoleBinding", cluster_bindings.values()),
+        ("ClusterRoleBinding", (*built_in, *given_bindings)),
         ("RoleBinding", by_kind.get("RoleBinding", ())),
     ):
         for binding in bindings:
             for key, grant in _read_binding(kind, binding, roles, cluster_roles):
                 index.setdefault(key, []).append(grant)
-    return PolicyGrants({key: tuple(grants) for key, grants in index.items()})
-
-
-_Usable = frozenset[str] | None  # None: all of them
+    return PolicyGrants(
+        {subject: tuple(grants) for subject, grants in index.items()},
+        {subject: _join(grant.policies for grant in grants) for subject, grants in index.items()},
+    )
 
 
 def _read_binding(
@@ -189,19 +202,19 @@ def _read_binding(
     binding: Object,
     roles: Mapping[tuple[str, str], _Usable],
     cluster_roles: Mapping[str, _Usable],
-) -> Iterator[tuple[tuple[str, str, str], Grant]]:
+) -> Iterator[tuple[_Subject, Grant]]:
     namespace = _get_namespace(binding) if kind == "RoleBinding" else ""
-    reference = binding.get("roleRef") or {}
+    reference = _get_mapping(binding, "roleRef")
     role_kind, role_name = str(reference.get("kind")), str(reference.get("name"))
     if role_kind == "ClusterRole":
-        usable = cluster_roles.get(role_name, frozenset())
+        usable = cluster_roles.get(role_name, _NONE)
     elif role_kind == "Role" and kind == "RoleBinding":
-        usable = roles.get((namespace, role_name), frozenset())
+        usable = roles.get((namespace, role_name), _NONE)
     else:
         return
     if usable is not None and not usable:
         return
-    for subject in binding.get("subjects") or ():
+    for subject in _get_mappings(binding, "subjects"):
         matched = _read_subject(subject, namespace)
         if matched is not None:
             grant = Grant(kind, _get_name(binding), namespace, role_kind, role_name, *matched, usable)
@@ -217,18 +230,18 @@ def _read_subject(subject: Object, namespace: str) -> tuple[str, str] | None:
     return (str(kind), name) if kind in ("User", "Group") else None
 
 
-def _find_usable(rules: Any) -> _Usable:
+def _find_usable(role: Object) -> _Usable:
     names: set[str] = set()
-    for rule in rules or ():
+    for rule in _get_mappings(role, "rules"):
         if (
-            _VERBS.isdisjoint(rule.get("verbs") or ())
-            or _GROUPS.isdisjoint(rule.get("apiGroups") or ())
-            or _RESOURCES.isdisjoint(rule.get("resources") or ())
+            _VERBS.isdisjoint(_get_strings(rule, "verbs"))
+            or _GROUPS.isdisjoint(_get_strings(rule, "apiGroups"))
+            or _RESOURCES.isdisjoint(_get_strings(rule, "resources"))
         ):
             continue
         if not rule.get("resourceNames"):
             return None
-        names.update(rule["resourceNames"])
+        names.update(_get_strings(rule, "resourceNames"))
     return frozenset(names)
 
 
@@ -240,7 +253,7 @@ def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -
     """
     selected = {name: _select_roles(role, roles) for name, role in roles.items() if role.get("aggregationRule")}
     usable = {
-        name: frozenset() if not given.isdisjoint(selected.get(name, ())) else _find_usable(role.get("rules"))
+        name: frozenset() if not given.isdisjoint(selected.get(name, ())) else _find_usable(role)
         for name, role in roles.items()
     }
     changed = True
@@ -254,7 +267,7 @@ def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -
 
 
 def _select_roles(role: Object, roles: Mapping[str, Object]) -> list[str]:
-    selectors = (role["aggregationRule"] or {}).get("clusterRoleSelectors") or ()
+    selectors = _get_mappings(_get_mapping(role, "aggregationRule"), "clusterRoleSelectors")
     own = _get_name(role)
     return [
         name
@@ -263,13 +276,13 @@ def _select_roles(role: Object, roles: Mapping[str, Object]) -> list[str]:
     ]
 
 
-def _does_select(selector: Object, labels: Mapping[str, str]) -> bool:
-    equal = (labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return all(equal) and all(_does_match(item, labels) for item in selector.get("matchExpressions") or ())
+def _does_select(selector: Object, labels: Object) -> bool:
+    equal = (labels.get(key) == value for key, value in _get_mapping(selector, "matchLabels").items())
+    return all(equal) and all(_does_match(item, labels) for item in _get_mappings(selector, "matchExpressions"))
 
 
-def _does_match(expression: Object, labels: Mapping[str, str]) -> bool:
-    key, values = str(expression.get("key")), expression.get("values") or ()
+def _does_match(expression: Object, labels: Object) -> bool:
+    key, values = str(expression.get("key")), _get_strings(expression, "values")
     return {
         "In": key in labels and labels[key] in values,
         "NotIn": key not in labels or labels[key] not in values,
@@ -292,12 +305,30 @@ def _merge(built_in: Iterable[Object], given: Iterable[Object]) -> dict[str, Obj
 
 
 def _get_name(item: Object) -> str:
-    return str((item.get("metadata") or {}).get("name") or "")
+    return str(_get_mapping(item, "metadata").get("name") or "")
 
 
 def _get_namespace(item: Object) -> str:
-    return str((item.get("metadata") or {}).get("namespace") or "default")
+    return str(_get_mapping(item, "metadata").get("namespace") or "default")
 
 
-def _get_labels(item: Object) -> Mapping[str, str]:
-    return (item.get("metadata") or {}).get("labels") or {}
+def _get_labels(item: Object) -> Object:
+    return _get_mapping(_get_mapping(item, "metadata"), "labels")
+
+
+# What is of a wrong type, the API server would not have taken: it grants nothing.
+
+
+def _get_mapping(item: Object, key: str) -> Object:
+    value = item.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _get_mappings(item: Object, key: str) -> list[Object]:
+    value = item.get(key)
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+
+
+def _get_strings(item: Object, key: str) -> list[str]:
+    value = item.get(key)
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []

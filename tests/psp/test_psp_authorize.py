@@ -10,6 +10,7 @@ from migrator.psp.authorize import (
     Identity,
     PolicyGrants,
     make_controller_identity,
+    make_requester_identity,
     make_service_account_identity,
     read_grants,
 )
@@ -171,6 +172,24 @@ def test_each_kind_has_its_controller(kind: str, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("user", "groups", "all_groups"),
+    [
+        ("alice", (), ("system:authenticated",)),
+        ("alice", ("dev",), ("dev", "system:authenticated")),
+        ("root", ("system:masters", "system:authenticated"), ("system:masters", "system:authenticated")),
+        ("system:serviceaccount:ci", (), ("system:authenticated",)),
+        (
+            "system:serviceaccount:ci:bot",
+            (),
+            ("system:serviceaccounts", "system:serviceaccounts:ci", "system:authenticated"),
+        ),
+    ],
+)
+def test_who_asks_has_the_groups_of_authentication(user: str, groups: Any, all_groups: Any) -> None:
+    assert make_requester_identity(user, groups) == Identity(user, all_groups)
+
+
 @pytest.mark.parametrize("kind", ["Pod", "Rollout", ""])
 def test_other_kinds_have_none(kind: str) -> None:
     assert make_controller_identity(kind) is None
@@ -284,3 +303,25 @@ def test_several_identities_join_what_they_may_use() -> None:
     assert grants.select_usable([WEB, CONTROLLER], "shop", NAMES) == NAMES
     assert grants.select_usable([WEB, CONTROLLER], "shop", frozenset({"two", "three"})) == {"two"}
     assert grants.select_usable([], "shop", NAMES) == set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        role("ClusterRole", "r", {**USE_ONE, "verbs": "use"}),
+        role("ClusterRole", "r", {**USE_ONE, "apiGroups": "*"}),
+        {"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": "*"},
+        {"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": ["*", None]},
+        {"kind": "ClusterRole", "metadata": "r", "rules": [USE_ONE]},
+        {"kind": "ClusterRoleBinding", "metadata": None, "roleRef": "cluster-admin", "subjects": [account()]},
+        {
+            "kind": "ClusterRoleBinding",
+            "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": "web",
+        },
+        {"kind": "ClusterRole", "metadata": {"name": "r"}, "aggregationRule": {"clusterRoleSelectors": "*"}},
+    ],
+)
+def test_what_the_api_server_would_not_take_grants_nothing(wrong: dict[str, Any]) -> None:
+    grants = read_grants([wrong, bind("ClusterRoleBinding", "ClusterRole", "r", account())])
+    assert usable(grants, WEB) == set()

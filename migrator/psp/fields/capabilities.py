@@ -26,6 +26,8 @@ def default_container(
 
     The lists are sorted and freed of repetitions, but only where one of them grows.
     """
+    if not policy.default_add_capabilities and not policy.required_drop_capabilities:
+        return
     own = get_security_context(container).get("capabilities") or {}
     add, drop = set(own.get("add") or ()), set(own.get("drop") or ())
     new_add = add | (set(policy.default_add_capabilities) - drop)
