@@ -110,7 +110,7 @@ def build_container(service: StackService, context: Context) -> Part:
             container[field] = [hide_secrets(escape_variables(word), service, context) for word in given]
         if any(find_secret(word, context.stack.secrets) for word in given):
             fates.append(
-                report(service.origin_of(key), "A secret stands in it: it comes from a Secret as $(NAME) now.")
+                report(service.origin_of(key), "A secret stands in it: as $(NAME) it comes from a Secret now.")
             )
         for message in find_references(context, " ".join(given)):
             fates.append(report(service.origin_of(key), message))

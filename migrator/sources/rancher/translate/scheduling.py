@@ -175,9 +175,23 @@ def _find_pod_labels(name: str, value: str, context: Context) -> tuple[dict[str,
     if name in ("io.rancher.stack.name", "io.rancher.project.name"):
         other = make_name(value, fallback="stack")
         return {PART_OF_LABEL: other}, context.policy.namespace or other
+    carriers = _find_carriers(name, value, context)
+    if len(carriers) == 1:
+        return context.selector(carriers[0]), None
     if name.startswith("io.rancher.") or not is_label_key(name) or not is_label_value(value):
         return None, None
     return {name: value}, None
+
+
+def _find_carriers(name: str, value: str, context: Context) -> list[str]:
+    """Find the services of this stack with a label: Cattle compared it in lower case."""
+    found = [
+        context.primary(service.name)
+        for service in context.stack.services
+        if context.has_pods(service.name)
+        and any(pair.name.lower() == name and (pair.value or "").lower() == value for pair in service.pairs("labels"))
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _name_labels(service: str, stack: str) -> tuple[dict[str, str], None]:

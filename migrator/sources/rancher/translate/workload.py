@@ -26,12 +26,14 @@ from migrator.sources.rancher.translate.survey import (
     GLOBAL_LABEL,
     START_ONCE_LABEL,
     Context,
+    image_name,
     is_global,
     is_host_network,
     read_network,
     read_scale,
     split_link,
     starts_once,
+    words,
 )
 from migrator.sources.rancher.translate.volumes import (
     PodVolumes,
@@ -83,21 +85,26 @@ def decide_kind(context: Context, primary: str) -> tuple[Kind, tuple[KeyFate, ..
         if service.get("scale") is not None:
             fates.append(mark(service.origin_of("scale"), "ignored", "Global services ran once on every host."))
         return "DaemonSet", tuple(fates)
+    kept: tuple[KeyFate, ...] = ()
     if starts_once(service):
-        return "Job", (mark(service.label_origin(START_ONCE_LABEL), "translated", "Job"),)
+        origin = service.label_origin(START_ONCE_LABEL)
+        if _looks_like_task(context, service):
+            return "Job", (mark(origin, "translated", "Job"),)
+        message = "Others rely on it, so it is no Job: it is restarted when it ends, where Cattle left it stopped."
+        kept = (report(origin, message),)
     restart = _read_restart(service)
-    if restart in ("no", "on-failure") and _looks_like_task(context, service):
+    if restart in ("no", "on-failure") and read_scale(service) == 1 and _looks_like_task(context, service):
         message = f"Job: {restart}, and nothing is published, checked or linked to"
         return "Job", (mark(service.origin_of("restart"), "translated", message),)
     if needs_own_claims(context, primary):
-        return "StatefulSet", ()
+        return "StatefulSet", kept
     if service.labels().get(HOSTNAME_LABEL, "") == "container_name":
         message = "StatefulSet: each pod's host name is its own and stays"
-        return "StatefulSet", (mark(service.label_origin(HOSTNAME_LABEL), "translated", message),)
+        return "StatefulSet", (*kept, mark(service.label_origin(HOSTNAME_LABEL), "translated", message))
     if read_boolean(service.get("retain_ip")):
         message = "StatefulSet: addresses change, names stay; clients use NAME-0.SERVICE."
-        return "StatefulSet", (report(service.origin_of("retain_ip"), message),)
-    return "Deployment", ()
+        return "StatefulSet", (*kept, report(service.origin_of("retain_ip"), message))
+    return "Deployment", kept
 
 
 def _read_restart(service: StackService) -> str:
@@ -106,9 +113,12 @@ def _read_restart(service: StackService) -> str:
 
 
 def _looks_like_task(context: Context, service: StackService) -> bool:
-    if any(service.get(key) for key in ("ports", "expose", "health_check")) or len(context.pods[service.name]) > 1:
+    if any(service.get(key) for key in ("ports", "expose", "health_check")) or service.name in context.balanced:
         return False
-    if read_scale(service) > 1 or service.name in context.balanced:
+    if any(
+        place_member(context, service.name, member) == "container" and not starts_once(context.service(member))
+        for member in context.pods[service.name][1:]
+    ):
         return False
     return not any(
         split_link(pair.name, pair.value)[0] == service.name
@@ -126,16 +136,41 @@ def place_member(context: Context, primary: str, member: str) -> Place:
     if member == primary:
         return "container"
     service = context.service(member)
-    taken = any(
+    if is_idle(service) or _only_holds(context, primary, service):
+        return "volumes"
+    if not starts_once(service):
+        return "container"
+    prepares = _shares_volumes(context, primary, member) and not _waits_for_primary(context, primary, service)
+    return "init" if prepares else "container"
+
+
+def _is_taken(context: Context, primary: str, member: str) -> bool:
+    return any(
         split_source(text)[0] == member
         for other in context.pods[primary]
         for text, _ in context.service(other).texts("volumes_from")
     )
-    if is_idle(service) or (taken and read_network(service) == "none" and starts_once(service) and is_idle(service)):
-        return "volumes"
-    if not starts_once(service):
-        return "container"
-    return "container" if _waits_for_primary(context, primary, service) else "init"
+
+
+def _only_holds(context: Context, primary: str, service: StackService) -> bool:
+    """Tell whether a container without a command of its own is there for its volumes alone."""
+    if service.get("command") or service.get("entrypoint") or not _is_taken(context, primary, service.name):
+        return False
+    image = image_name(service.text("image"))
+    mates = [name for name in context.pods[primary] if name != service.name]
+    same = any(image_name(context.service(name).text("image")) == image for name in mates)
+    return image in words()["emptyImages"] or (same and starts_once(service))
+
+
+def _shares_volumes(context: Context, primary: str, member: str) -> bool:
+    """Tell whether a container can prepare anything for its pod: only through a volume."""
+    own = {mount.source or (mount.owner, mount.target) for mount in find_mounts(context, member)}
+    return _is_taken(context, primary, member) or any(
+        (mount.source or (mount.owner, mount.target)) in own
+        for mate in context.pods[primary]
+        if mate != member
+        for mount in find_mounts(context, mate)
+    )
 
 
 def _waits_for_primary(context: Context, primary: str, service: StackService) -> bool:
