@@ -36,6 +36,7 @@ MODULES = Path(__file__).parent / "control_plane"
 API_SERVER = "kube-apiserver"
 _FOLDER_PREFIX = "migrator-control-plane-"
 _START_SECONDS = 90.0
+_STARTS = 3
 _PR_SET_PDEATHSIG = 1
 
 
@@ -255,12 +256,19 @@ class ControlPlane:
 
     def __enter__(self) -> Self:
         _remove_abandoned_folders()
-        atexit.register(self.stop)
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
+        for left in reversed(range(_STARTS)):
+            atexit.register(self.stop)
+            try:
+                self._start()
+                break
+            except ControlPlaneError as error:
+                self.stop()
+                # A free port was taken by somebody else before the server came to it.
+                if not left or "address already in use" not in str(error):
+                    raise
+            except BaseException:
+                self.stop()
+                raise
         return self
 
     def __exit__(
@@ -374,7 +382,8 @@ class ControlPlane:
         return self.folder / "certificates" / "apiserver.crt"
 
     def _spawn(self, name: str, command: list[str]) -> None:
-        # A session of its own keeps the terminal's Ctrl-C away, so that the folder goes after the processes.
+        # A session of its own keeps the terminal's Ctrl-C away, so that the folder goes after the processes. The
+        # signal on the parent's death comes when the thread that started the process ends: keep that one alive.
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 command,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,21 @@ def test_nothing_stays_after_a_failed_start() -> None:
         pytest.fail("started with an option that does not exist")
     assert plane.processes == ()
     assert _find_folders(os.getpid()) == folders
+
+
+def test_a_taken_port_is_left_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    _skip_without_requirements()
+    find_free_ports = control_plane._find_free_ports
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answers = [[taken.getsockname()[1], *find_free_ports(2)]]
+
+        def find_ports(count: int) -> list[int]:
+            return answers.pop() if answers else find_free_ports(count)
+
+        monkeypatch.setattr(control_plane, "_find_free_ports", find_ports)
+        with ControlPlane("v1.34.4") as running:
+            assert running.client.request("GET", "/readyz").status == 200
+    assert answers == []
 
 
 @pytest.mark.parametrize("signal_name", ["SIGINT", "SIGKILL"])
