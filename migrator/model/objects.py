@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import LabelSelector
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServicePort:
     """An entry of a Service's `ports`; `target_port` is a number or a port's name."""
 
@@ -20,7 +20,7 @@ class ServicePort:
     node_port: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Service:
     """A Service; `selector` holds sorted pairs, () where it selects nothing itself.
 
@@ -40,7 +40,7 @@ class Service:
     traffic_distribution: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Namespace:
     """A Namespace object with its labels."""
 
@@ -49,7 +49,7 @@ class Namespace:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkPolicy:
     """A NetworkPolicy that limits who reaches pods: `selector` empty means all pods of the namespace."""
 
@@ -60,7 +60,7 @@ class NetworkPolicy:
     ingress: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HorizontalPodAutoscaler:
     """A HorizontalPodAutoscaler: what it scales, and how far."""
 
@@ -72,7 +72,7 @@ class HorizontalPodAutoscaler:
     max_replicas: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KustomizationPatch:
     """A patch that a kustomization names: a file, or text written in place.
 
@@ -87,7 +87,7 @@ class KustomizationPatch:
     host_ports: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kustomization:
     """A kustomization: its folder, what it lists (paths as resolved against the folder), and its namespace.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from migrator.model.record import record
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class ResourceRef:
     """An object's identity; `namespace` is None where none is known or the kind has none."""
 
@@ -24,7 +24,7 @@ def sort_key(ref: ResourceRef) -> tuple[str, str, str, str]:
     return (ref.namespace or "", ref.name, ref.kind, ref.api_version)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Location:
     """A place in a source.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 
 ANY_ADDRESS = "0.0.0.0"
@@ -15,7 +15,7 @@ ANY_ADDRESS = "0.0.0.0"
 ContainerRole = Literal["container", "init", "sidecar", "ephemeral"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkloadKind:
     """A kind that holds a pod template: where the template stands in it, () for the pod itself."""
 
@@ -24,7 +24,7 @@ class WorkloadKind:
     template: FieldPath
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HostPort:
     """An entry of a container's `ports` that asks for a port of the node.
 
@@ -56,7 +56,7 @@ class HostPort:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Container:
     """A container of the pod: `ports` lists all its entries as (name, containerPort, protocol)."""
 
@@ -66,7 +66,7 @@ class Container:
     ports: tuple[tuple[str | None, int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LabelSelector:
     """A selector: `match_labels` as sorted pairs; `expressions` where it also has matchExpressions."""
 
@@ -78,7 +78,7 @@ class LabelSelector:
         return bool(self.match_labels) and all(labels.get(key) == value for key, value in self.match_labels)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rollout:
     """How a workload replaces its pods: the API's type and rolling update numbers, None where unset."""
 
@@ -88,7 +88,7 @@ class Rollout:
     partition: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PackedData:
     """Plain data in a compact form: a cluster has a hundred thousand pod templates, and few are looked at."""
 
@@ -104,7 +104,7 @@ class PackedData:
         return marshal.loads(self.content)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Workload:
     """An object that makes pods.
 

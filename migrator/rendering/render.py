@@ -289,8 +289,9 @@ def _insert_documents(content: bytes, span: Span, text: str, objects: Sequence[t
     pieces = [decode(stream[piece.start : piece.end]) for piece in cut_documents(stream)]
     if len(pieces) != 1 + len(objects):
         raise RefusedEditError("a new document does not stand alone here", len(text))
-    for piece, (_, data) in zip(pieces[1:], objects, strict=True):
-        _check(piece, data)
+    for piece, (body, _) in zip(pieces[1:], objects, strict=True):
+        if piece != f"---{newline}{body.replace(chr(10), newline)}":
+            raise RefusedEditError("a new document does not stand alone here", len(text))
     return Replacement(span.end, span.end, inserted.encode())
 
 

@@ -16,9 +16,9 @@ def match_facts(match: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
 
 
 def _holds(wanted: Any, actual: Any) -> bool:
-    if isinstance(wanted, Mapping):
+    if isinstance(wanted, dict):
         return all(actual.get(key) == value for key, value in wanted.items())
-    choices = wanted if isinstance(wanted, list | tuple) else (wanted,)
+    choices = wanted if isinstance(wanted, list) else (wanted,)
     if isinstance(actual, frozenset):
         return not actual.isdisjoint(choices)
-    return any(choice == actual and isinstance(choice, bool) == isinstance(actual, bool) for choice in choices)
+    return actual in choices

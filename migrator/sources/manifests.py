@@ -37,7 +37,7 @@ _AROUND = {
     ("autoscaling", "HorizontalPodAutoscaler"): (read_autoscaler, "autoscalers"),
     ("extensions", "HorizontalPodAutoscaler"): (read_autoscaler, "autoscalers"),
 }
-_KIND_LINE = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z0-9]+)", re.MULTILINE)
+_KIND = re.compile(rb"kind:[ \t]*[\"']?([A-Za-z0-9]+)")
 _SURROGATES = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?")
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def _read_stream(content: bytes, start: Place, settings: ReadSettings, read: Man
 def _read_document(
     content: bytes, span: Span, place: Place, settings: ReadSettings, wanted: frozenset[bytes], read: ManifestRead
 ) -> None:
-    kinds = _KIND_LINE.findall(content, span.start, span.end)
+    kinds = _find_kinds(content, span)
     read.documents += 1
     text = ""
     try:
@@ -189,6 +189,20 @@ def _read_document(
             read.errors.append(_place_error(error, place, text))
     except RecursionError:
         read.errors.append(_place_error(TextError("nested too deeply"), place, text))
+
+
+def _find_kinds(content: bytes, span: Span) -> list[bytes]:
+    """Find the kinds that a document may be of: those named at the start of a line."""
+    kinds = []
+    position = (
+        span.start if content.startswith(b"kind:", span.start) else content.find(b"\nkind:", span.start, span.end)
+    )
+    while position >= 0:
+        match = _KIND.match(content, position + (content[position] == 10), span.end)
+        if match:
+            kinds.append(match[1])
+        position = content.find(b"\nkind:", position + 1, span.end)
+    return kinds
 
 
 def _place_error(error: TextError, place: Place, text: str) -> InputError:

@@ -46,15 +46,20 @@ def resolve_plain(text: str) -> Scalar:
 
 
 def _resolve_number(text: str) -> Scalar:
-    digits = text.replace("_", "")
+    # As go-yaml v2: a first `.` leaves underscores in place, a whole number that 64 bits do not hold becomes a
+    # float if it is decimal, and what a float does not hold stays text.
+    digits = text if text[0] == "." else text.replace("_", "")
     if _INTEGER.match(digits):
-        sign = -1 if digits[0] == "-" else 1
         magnitude = digits.lstrip("+-")
-        if len(magnitude) > 1 and magnitude[0] == "0" and magnitude[1].isdigit():
-            return sign * int(magnitude, 8)
-        return sign * int(magnitude, 0) if len(magnitude) <= 25 else float(digits)
+        octal = len(magnitude) > 1 and magnitude[0] == "0" and magnitude[1].isdigit()
+        value = int(magnitude, 8 if octal else 0)
+        if digits[0] == "-":
+            value = -value
+        if -(2**63) <= value < (2**63 if digits[0] == "+" else 2**64):
+            return value
     if _FLOAT.match(digits):
-        return float(digits)
+        number = float(digits)
+        return text if math.isinf(number) else number
     return text
 
 
