@@ -1,5 +1,4 @@
 """The checks of the Pod Security Standards, one in each module: a new module is a new check.
 
-A module's documentation has a title, the rule, and the sections that `tests/podsecurity` asks for; every one of its
-restricted fields exists alike in initContainers, containers and ephemeralContainers, written `spec.*[*]`.
+A module's documentation has a title, the rule, and the sections that `tests/podsecurity` asks for.
 """

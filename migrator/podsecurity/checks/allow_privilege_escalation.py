@@ -4,7 +4,7 @@ The value must be written: the API takes an absent one for true. It cannot stand
 added CAP_SYS_ADMIN, which the API refuses.
 
 Restricted fields:
-    spec.*[*].securityContext.allowPrivilegeEscalation
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.allowPrivilegeEscalation
 Allowed values:
     false
 Policy versions:

@@ -4,7 +4,7 @@ The profile stands in fields, and before Kubernetes 1.30 in annotations; both ar
 
 Restricted fields:
     spec.securityContext.appArmorProfile.type
-    spec.*[*].securityContext.appArmorProfile.type
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.appArmorProfile.type
     metadata.annotations["container.apparmor.security.beta.kubernetes.io/*"]
 Allowed values:
     type: undefined (without the whole profile), RuntimeDefault, Localhost

@@ -3,7 +3,7 @@
 NET_RAW is not among the allowed ones. A name counts as it is written: `CAP_CHOWN` and `chown` are not `CHOWN`.
 
 Restricted fields:
-    spec.*[*].securityContext.capabilities.add
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.capabilities.add
 Allowed values:
     undefined, empty, and any of
     AUDIT_WRITE, CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, MKNOD, NET_BIND_SERVICE, SETFCAP, SETGID, SETPCAP,

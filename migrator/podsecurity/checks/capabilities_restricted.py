@@ -3,8 +3,8 @@
 Dropping every capability by its name is not enough: the list must hold the word ALL, in capitals.
 
 Restricted fields:
-    spec.*[*].securityContext.capabilities.drop
-    spec.*[*].securityContext.capabilities.add
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.capabilities.drop
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.capabilities.add
 Allowed values:
     drop: any list that holds ALL
     add: undefined, empty, NET_BIND_SERVICE

@@ -1,7 +1,7 @@
 """Containers must not take ports of the host.
 
 Restricted fields:
-    spec.*[*].ports[*].hostPort
+    spec.{containers,initContainers,ephemeralContainers}[*].ports[*].hostPort
 Allowed values:
     undefined, 0
 Policy versions:

@@ -1,11 +1,11 @@
 """Probes and lifecycle handlers must not name a host: the kubelet would connect to it from the node.
 
 Restricted fields:
-    spec.*[*].livenessProbe.httpGet.host, .tcpSocket.host
-    spec.*[*].readinessProbe.httpGet.host, .tcpSocket.host
-    spec.*[*].startupProbe.httpGet.host, .tcpSocket.host
-    spec.*[*].lifecycle.postStart.httpGet.host, .tcpSocket.host
-    spec.*[*].lifecycle.preStop.httpGet.host, .tcpSocket.host
+    spec.{containers,initContainers,ephemeralContainers}[*].livenessProbe.httpGet.host, .tcpSocket.host
+    spec.{containers,initContainers,ephemeralContainers}[*].readinessProbe.httpGet.host, .tcpSocket.host
+    spec.{containers,initContainers,ephemeralContainers}[*].startupProbe.httpGet.host, .tcpSocket.host
+    spec.{containers,initContainers,ephemeralContainers}[*].lifecycle.postStart.httpGet.host, .tcpSocket.host
+    spec.{containers,initContainers,ephemeralContainers}[*].lifecycle.preStop.httpGet.host, .tcpSocket.host
 Allowed values:
     undefined, empty
 Policy versions:

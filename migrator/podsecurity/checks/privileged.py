@@ -3,7 +3,7 @@
 A privileged container has every capability and device of the node: it is root on it.
 
 Restricted fields:
-    spec.*[*].securityContext.privileged
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.privileged
 Allowed values:
     undefined, false
 Policy versions:

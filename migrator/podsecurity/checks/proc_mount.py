@@ -1,7 +1,7 @@
 """Containers must keep the masks that hide parts of /proc, unless the pod has a user namespace.
 
 Restricted fields:
-    spec.*[*].securityContext.procMount
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.procMount
 Allowed values:
     undefined, Default; any value from v1.35 where hostUsers is false
 Policy versions:

@@ -3,7 +3,7 @@
 Before v1.35 the baseline check procMount says the same.
 
 Restricted fields:
-    spec.*[*].securityContext.procMount
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.procMount
 Allowed values:
     undefined, Default
 Policy versions:

@@ -5,7 +5,7 @@ own; an explicit false fails wherever it stands.
 
 Restricted fields:
     spec.securityContext.runAsNonRoot
-    spec.*[*].securityContext.runAsNonRoot
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.runAsNonRoot
 Allowed values:
     true; undefined on a container where the pod says true; any value from v1.35 where hostUsers is false
 Policy versions:

@@ -2,7 +2,7 @@
 
 Restricted fields:
     spec.securityContext.runAsUser
-    spec.*[*].securityContext.runAsUser
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.runAsUser
 Allowed values:
     undefined, any number but 0; any value from v1.35 where hostUsers is false
 Policy versions:

@@ -2,7 +2,7 @@
 
 Restricted fields:
     spec.securityContext.seLinuxOptions.type, .user, .role
-    spec.*[*].securityContext.seLinuxOptions.type, .user, .role
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.seLinuxOptions.type, .user, .role
 Allowed values:
     type: undefined, empty, container_t, container_init_t, container_kvm_t, and from v1.31 container_engine_t
     user, role: undefined, empty

@@ -6,7 +6,7 @@ Restricted fields:
     metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"] (v1.0 to v1.18)
     metadata.annotations["container.seccomp.security.alpha.kubernetes.io/*"] (v1.0 to v1.18)
     spec.securityContext.seccompProfile.type (v1.19 and later)
-    spec.*[*].securityContext.seccompProfile.type (v1.19 and later)
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.seccompProfile.type (v1.19 and later)
 Allowed values:
     annotation: undefined, runtime/default, docker/default, localhost/*
     type: undefined (without the whole profile), RuntimeDefault, Localhost

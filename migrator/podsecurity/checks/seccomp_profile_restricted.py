@@ -5,7 +5,7 @@ has its own.
 
 Restricted fields:
     spec.securityContext.seccompProfile.type
-    spec.*[*].securityContext.seccompProfile.type
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.seccompProfile.type
 Allowed values:
     RuntimeDefault, Localhost; undefined on a container where the pod has one
 Policy versions:

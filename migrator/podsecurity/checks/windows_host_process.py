@@ -2,7 +2,7 @@
 
 Restricted fields:
     spec.securityContext.windowsOptions.hostProcess
-    spec.*[*].securityContext.windowsOptions.hostProcess
+    spec.{containers,initContainers,ephemeralContainers}[*].securityContext.windowsOptions.hostProcess
 Allowed values:
     undefined, false
 Policy versions:
