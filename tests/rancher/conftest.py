@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from migrator.sources.rancher import KeyFate, RancherPolicy, Stack, Translation, find_stacks, read_stack, translate_stack
+from migrator.sources.rancher import (
+    KeyFate,
+    RancherPolicy,
+    Stack,
+    Translation,
+    find_stacks,
+    read_stack,
+    translate_stack,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,9 @@ def write_stack(tmp_path: Path) -> WriteStack:
 
 @pytest.fixture
 def read(write_stack: WriteStack) -> Callable[..., Stack]:
-    def read_written(docker: str, rancher: str = "", answers: Mapping[str, str] | None = None, **options: Any) -> Stack:
+    def read_written(
+        docker: str, rancher: str = "", answers: Mapping[str, str] | None = None, **options: Any
+    ) -> Stack:
         folder = write_stack(docker, rancher, **options)
         return read_stack(find_stacks(folder)[0], answers or {}, None)
 

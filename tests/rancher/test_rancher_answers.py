@@ -14,7 +14,7 @@ from migrator.sources.rancher.answers import complete_answers, format_answer, re
     [
         ("PORT: 80\nHTTPS: true\nEMPTY:\n", {"PORT": "80", "HTTPS": "true", "EMPTY": ""}),
         ('{"PORT": 80, "NAME": "a=b"}', {"PORT": "80", "NAME": "a=b"}),
-        ("# comment\nPORT=80\n\nexport NAME=a=b\nQUOTED=\"x\"\n", {"PORT": "80", "NAME": "a=b", "QUOTED": '"x"'}),
+        ('# comment\nPORT=80\n\nexport NAME=a=b\nQUOTED="x"\n', {"PORT": "80", "NAME": "a=b", "QUOTED": '"x"'}),
         ("", {}),
     ],
 )

@@ -177,18 +177,22 @@ def read_stack(folder: StackFolder, answers: Mapping[str, str], name: str | None
 def _find_secrets(stack: Stack, questions: tuple[Question, ...], answers: Mapping[str, str]) -> dict[str, str]:
     """Find the values of password questions and of variables that hold secrets, longest first.
 
-    One that is a name or a plain variable's value, too, is no secret to look for in other values.
+    One that is a name or a plain variable's value, too, is no secret to look for in other values; an answer to a
+    password question is, unless it is only the default that everybody can read.
     """
     hidden = {question.variable for question in questions if question.type == "password"}
+    defaults = {question.variable: question.default for question in questions}
     found = {value: name for name, value in answers.items() if name in hidden or is_secret(name, value)}
-    plain = {stack.name, *(service.name for service in stack.services)}
+    names = {stack.name, *(service.name for service in stack.services)}
+    plain = set(names)
+    given = {answers[name] for name in hidden if answers.get(name) != defaults[name]} - names
     for service in stack.services:
         for pair in service.pairs("environment"):
             if pair.value is not None and is_secret(pair.name, pair.value):
                 found.setdefault(pair.value, pair.name)
             elif pair.value is not None:
                 plain.add(pair.value)
-    hidden_values = [value for value in found if len(value) >= SHORTEST and value not in plain]
+    hidden_values = [value for value in found if len(value) >= SHORTEST and value not in plain - given]
     return {value: found[value] for value in sorted(hidden_values, key=len, reverse=True)}
 
 
@@ -325,7 +329,7 @@ class _Reader:
         if raw is None:
             raw = {}
         if not isinstance(raw, Mapping):
-            raise file.refuse(path, f"Service {name!r} doesn't have any configuration options".replace("'", '"'))
+            raise file.refuse(path, f'Service "{name}" doesn\'t have any configuration options')
         settings = {
             key: self._read_setting(file, (*path, key), value, key) for key, value in raw.items() if key != "extends"
         }

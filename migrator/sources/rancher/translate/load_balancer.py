@@ -305,9 +305,7 @@ class _Drafter:
 
     def _draft_ingress(self) -> None:
         rules: dict[str, list[dict[str, Any]]] = {}
-        hosts: list[str] = []
-        secure = False
-        for (host, path), (backend, route) in self.paths.items():
+        for (host, path), (backend, _) in self.paths.items():
             rules.setdefault(host, []).append(
                 {
                     "path": path if path.startswith("/") else "/" + path,
@@ -315,15 +313,12 @@ class _Drafter:
                     "backend": {"service": {"name": backend.name, "port": {"number": backend.port}}},
                 }
             )
-            if route.protocol == "https":
-                secure = True
-                if host and host not in hosts:
-                    hosts.append(host)
         spec: dict[str, Any] = {}
         if self.context.policy.ingress_class:
             spec["ingressClassName"] = self.context.policy.ingress_class
+        secure = [route for route in self.balancer.routes if route.protocol == "https" and route.published]
         if secure:
-            spec["tls"] = self._build_tls(hosts)
+            spec["tls"] = self._build_tls(list(dict.fromkeys(route.host for route in secure if route.host)))
         spec["rules"] = [
             {"host": host, "http": {"paths": paths}} if host else {"http": {"paths": paths}}
             for host, paths in rules.items()

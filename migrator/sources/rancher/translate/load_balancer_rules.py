@@ -44,7 +44,8 @@ def read_rules(service: StackService, context: Context) -> tuple[PortRule, ...]:
         rules.extend(_read_legacy(service))
     resolved: list[PortRule] = []
     for rule in rules:
-        resolved.extend(_resolve(rule, context) if rule.selector and not rule.service else (rule,))
+        found = tuple(_resolve(rule, context)) if rule.selector and not rule.service else ()
+        resolved.extend(found or (rule,))
     return tuple(dict.fromkeys(resolved))
 
 

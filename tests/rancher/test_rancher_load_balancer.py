@@ -1,0 +1,195 @@
+"""Load balancers of both generations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from migrator.sources.rancher import RancherPolicy
+from migrator.sources.rancher.compose import KeyOrigin
+from migrator.sources.rancher.translate.load_balancer_rules import matches, read_target_label
+
+Translate = Callable[..., Any]
+HERE = KeyOrigin("f", (), 1)
+
+BALANCER = "lb: {image: 'rancher/lb-service-haproxy:v0.9.1', ports: ['80:80', '443:443', '3306:3306']}\n"
+
+
+def test_http_becomes_an_ingress_and_tcp_a_service(translate: Translate) -> None:
+    result = translate(
+        BALANCER + "web: {image: nginx}\napi: {image: api}\ndb: {image: mysql}\n",
+        """\
+        lb:
+          scale: 2
+          lb_config:
+            default_cert: shop.example
+            port_rules:
+              - {source_port: 80, protocol: http, service: web, target_port: 8080}
+              - {source_port: 443, protocol: https, hostname: shop.example, service: web, target_port: 8080}
+              - {source_port: 443, protocol: https, hostname: shop.example, path: /api, service: api, target_port: 90}
+              - {source_port: 3306, protocol: tcp, service: db, target_port: 3306}
+          health_check: {port: 42}
+        """,
+    )
+    spec = result.get("Ingress", "lb")["spec"]
+    assert spec["tls"] == [{"hosts": ["shop.example"], "secretName": "shop-example"}]
+    paths = {
+        (rule.get("host", ""), path["path"]): (
+            path["backend"]["service"]["name"],
+            path["backend"]["service"]["port"]["number"],
+        )
+        for rule in spec["rules"]
+        for path in rule["http"]["paths"]
+    }
+    assert paths == {
+        ("", "/"): ("web", 8080),
+        ("shop.example", "/"): ("web", 8080),
+        ("shop.example", "/api"): ("api", 90),
+    }
+    for name, port in (("web", 8080), ("api", 90)):
+        assert port in [entry["port"] for entry in result.get("Service", name)["spec"]["ports"]]
+    database = result.get("Service", "lb")["spec"]
+    assert (database["type"], database["ports"][0]["port"]) == ("NodePort", 3306)
+    assert result.resolve("lb") == {"db"}
+    assert result.names("Deployment") == ["web", "api", "db"]
+    assert result.fate("lb", "health_check").fate == "ignored"
+    assert result.fate("lb", "scale").fate == "ignored"
+
+
+def test_the_policy_decides_between_node_port_and_load_balancer(translate: Translate) -> None:
+    rancher = "lb: {lb_config: {port_rules: [{source_port: 3306, protocol: tcp, service: db, target_port: 3307}]}}\n"
+    result = translate(BALANCER + "db: {image: mysql}\n", rancher, policy=RancherPolicy(load_balancer=True))
+    service = result.get("Service", "lb")["spec"]
+    assert service["type"] == "LoadBalancer"
+    assert service["ports"] == [{"name": "tcp-3306", "port": 3306, "targetPort": 3307}]
+
+
+def test_rules_that_are_not_published_stay_inside(translate: Translate) -> None:
+    result = translate(
+        "lb: {image: rancher/lb-service-haproxy}\nweb: {image: nginx}\n",
+        "lb: {lb_config: {port_rules: [{source_port: 80, service: web, target_port: 8080}]}}\n",
+    )
+    assert result.names("Ingress") == []
+    assert "type" not in result.get("Service", "lb")["spec"]
+    assert result.resolve("lb") == {"web"}
+
+
+def test_several_targets_of_one_rule_share_a_service(translate: Translate) -> None:
+    result = translate(
+        BALANCER + "blue: {image: x}\ngreen: {image: x}\nother: {image: x}\n",
+        """\
+        lb:
+          lb_config:
+            port_rules:
+              - {source_port: 80, protocol: http, service: blue, target_port: 8080}
+              - {source_port: 80, protocol: http, service: green, target_port: 8080}
+        """,
+    )
+    backend = result.get("Ingress", "lb")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert result.resolve(backend["name"]) == {"blue", "green"}
+    assert result.resolve("blue") == {"blue"}
+
+
+def test_selector_rules_find_services_of_the_stack(translate: Translate) -> None:
+    result = translate(
+        BALANCER + "web: {image: x, labels: {tier: front}}\ndb: {image: x}\n",
+        """\
+        lb: {lb_config: {port_rules: [{source_port: 80, protocol: http, selector: tier=front}]}}
+        web: {lb_config: {port_rules: [{hostname: shop.example, path: /w, target_port: 8080}]}}
+        """,
+    )
+    rule = result.get("Ingress", "lb")["spec"]["rules"][0]
+    path = rule["http"]["paths"][0]
+    assert (rule["host"], path["path"], path["backend"]["service"]) == (
+        "shop.example",
+        "/w",
+        {"name": "web", "port": {"number": 8080}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("{source_port: 80, service: missing, target_port: 80}", "Failed to find existing service: missing"),
+        ("{source_port: 80, service: web, hostname: shop.*, target_port: 80}", "no host that an Ingress takes"),
+        ("{source_port: 80, selector: a=b}", "nothing in this stack answers to"),
+        ("{source_port: 80, service: other/api, target_port: 80}", "convert that stack"),
+        ("{source_port: 3306, protocol: tls, service: web, target_port: 80}", "TLS"),
+        ("{source_port: 3306, hostname: a.example, service: web, target_port: 80}", "clients move from port 3306"),
+    ],
+)
+def test_what_an_ingress_cannot_do_is_reported(translate: Translate, rule: str, words: str) -> None:
+    result = translate(BALANCER + "web: {image: x}\n", f"lb: {{lb_config: {{port_rules: [{rule}]}}}}\n")
+    fate = result.fate("lb", "lb_config", "port_rules", 0)
+    assert fate.fate == "reported"
+    assert words in fate.message
+
+
+def test_the_older_form_takes_ports_links_and_labels(translate: Translate) -> None:
+    result = translate(
+        """\
+        lb:
+          image: rancher/load-balancer-service
+          ports: ['80:8080', '443:8443', '5000:5000/tcp']
+          links: [web, 'api:backend']
+          labels:
+            io.rancher.loadbalancer.target.web: shop.example:80/shop=8081
+            io.rancher.loadbalancer.target.api: 5000=5001
+            io.rancher.loadbalancer.ssl.ports: '443'
+        web: {image: x}
+        api: {image: x}
+        """
+    )
+    rules = result.get("Ingress", "lb")["spec"]["rules"]
+    paths = {
+        (rule.get("host", ""), path["path"]): path["backend"]["service"]["name"]
+        for rule in rules
+        for path in rule["http"]["paths"]
+    }
+    assert paths[("shop.example", "/shop")] == "web"
+    # mergePortRules keeps the rules that no label overrides: port 80 still reaches api, 443 both.
+    assert result.resolve(paths[("", "/")]) >= {"api"}
+    assert "tls" in result.get("Ingress", "lb")["spec"]
+    services = [result.get("Service", name) for name in result.names("Service")]
+    raw = next(item for item in services if item["spec"].get("type") == "NodePort")
+    assert raw["spec"]["ports"][0]["port"] == 5000
+    assert result.resolve(raw["metadata"]["name"]) == {"web", "api"}
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("8080", [(0, "", "", 8080)]),
+        ("shop.example", [(0, "shop.example", "", 0)]),
+        ("shop.example:80", [(80, "shop.example", "", 0)]),
+        ("shop.example:80/path", [(80, "shop.example", "/path", 0)]),
+        ("shop.example:80/path=81", [(80, "shop.example", "/path", 81)]),
+        ("80/path=81", [(80, "", "/path", 81)]),
+        ("80=8080", [(80, "", "", 8080)]),
+        ("/path=81", [(0, "", "/path", 81)]),
+        ("a.example, b.example=82", [(0, "a.example", "", 0), (0, "b.example", "", 82)]),
+    ],
+)
+def test_target_labels(label: str, expected: list[tuple[int, str, str, int]]) -> None:
+    rules = read_target_label(label, HERE)
+    assert [(rule.source_port, rule.host, rule.path, rule.target_port) for rule in rules] == expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("a=1", True),
+        ("a=2", False),
+        ("a!=2", True),
+        ("a", True),
+        ("z", False),
+        ("a in (1, 2), b=x", True),
+        ("a notin (1, 2)", False),
+        ("a notin (3)", True),
+        ("", False),
+    ],
+)
+def test_selectors(selector: str, expected: bool) -> None:
+    assert matches(selector, {"a": "1", "b": "x"}) is expected
