@@ -7,10 +7,11 @@ from typing import Any
 from migrator.errors import TextError
 from migrator.model.field import FieldPath
 from migrator.yaml.nodes import MAX_SCALAR, MappingNode, Node, ScalarNode, SequenceNode
-from migrator.yaml.scalars import resolve_plain
+from migrator.yaml.scalars import resolve_plain, write_key
 
 _MERGE = "<<"
-_STRING_TAGS = frozenset({"tag:yaml.org,2002:str", "!"})
+_STRING_TAG = "tag:yaml.org,2002:str"
+_BINARY_TAG = "tag:yaml.org,2002:binary"
 _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null", "map", "seq", "timestamp", "merge")
 )
@@ -20,17 +21,21 @@ class TemplateKeyError(TextError):
     """A mapping stands where a key belongs, as in an unrendered `{{ }}`."""
 
 
+class TagError(TextError):
+    """A tag that Kubernetes has no use for: some other program's file, or an attempt to have code run."""
+
+
 def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
     """Give a node's plain data: dict, list, str, int, float, bool, None.
 
     Keys become strings as sigs.k8s.io/yaml makes them. Of keys given twice the last counts, as there; each
-    such key is added to `duplicates`. Merge keys are followed. Raises TextError for tags that would construct
-    anything else, for keys that are no scalars, and for scalars over MAX_SCALAR.
+    such key is added to `duplicates`. Merge keys are followed. Raises TagError for tags that would construct
+    anything else, TextError for keys that are no scalars, and for scalars over MAX_SCALAR.
     """
     if type(node) is ScalarNode:
         return _construct_scalar(node)
     if type(node.tag) is str and node.tag not in _PLAIN_TAGS:
-        raise TextError(f"tag {node.tag} is not allowed", node.start_mark.index)
+        raise _refuse_tag(node)
     if type(node) is MappingNode:
         return _construct_mapping(node, duplicates)
     return [construct(item, duplicates) for item in node.value]  # type: ignore[arg-type]
@@ -38,27 +43,59 @@ def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
 
 def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    merges = False
     for key, value in node.value:
         if type(key) is not ScalarNode:
             raise TemplateKeyError("a mapping or a list stands where a key belongs", key.start_mark.index)
         name = key.value
-        written = _key_texts.get(name) or _write_key(name)
-        if written != name and key.style == "":
+        written = _key_texts.get(name) or _write_known_key(name)
+        if written != name and key.style == "" and type(key.tag) is not str:
             name = written
         if name in result:
             if duplicates is not None:
                 duplicates.append(key)
-        elif name == _MERGE and key.style == "":
-            merges = True
+        elif name == _MERGE and _is_merge(key):
+            return _construct_merged(node, duplicates)
         # The scalar branch of `construct` is repeated here: most values are scalars, and a call each is dear.
         if type(value) is ScalarNode and type(value.tag) is not str and len(value.value) < MAX_SCALAR:
             result[name] = resolve_plain(value.value) if value.style == "" else value.value
         else:
             result[name] = construct(value, duplicates)
-    if merges:
-        _merge(result, node)
     return result
+
+
+def _is_merge(key: Node) -> bool:
+    tagged_otherwise = type(key.tag) is str and key.tag != "tag:yaml.org,2002:merge"
+    return type(key) is ScalarNode and key.value == _MERGE and key.style == "" and not tagged_otherwise
+
+
+def _construct_merged(node: MappingNode, duplicates: list[ScalarNode] | None) -> dict[str, Any]:
+    """Construct a mapping with merge keys in the order written, as go-yaml v2 does.
+
+    What a merge key brings wins over keys above it, and loses against keys below it.
+    """
+    result: dict[str, Any] = {}
+    given: set[str] = set()
+    for pair in node.value:
+        if _is_merge(pair[0]):
+            for source in _list_merged(pair[1], duplicates):
+                result.update(source)
+            continue
+        alone = MappingNode(None, [pair], node.start_mark, node.end_mark, node.flow_style)
+        for name, value in _construct_mapping(alone, duplicates).items():
+            if name in given and duplicates is not None:
+                duplicates.append(pair[0])  # type: ignore[arg-type]
+            given.add(name)
+            result[name] = value
+    return result
+
+
+def _list_merged(node: Node, duplicates: list[ScalarNode] | None) -> list[dict[str, Any]]:
+    """List the mappings that a merge key names, those that win last."""
+    merged = construct(node, duplicates)
+    sources = list(reversed(merged)) if isinstance(merged, list) else [merged]
+    if not all(isinstance(source, dict) for source in sources):
+        raise TextError("a merge key `<<` without a mapping", node.start_mark.index)
+    return sources
 
 
 def _construct_scalar(node: ScalarNode) -> Any:
@@ -67,38 +104,35 @@ def _construct_scalar(node: ScalarNode) -> Any:
         raise TextError(f"a scalar of {len(value)} characters", node.start_mark.index)
     tag = node.tag
     if type(tag) is str:
-        if tag in _STRING_TAGS:
+        if tag == _STRING_TAG:
             return value
-        if tag == "tag:yaml.org,2002:binary":
-            return value
+        if tag == _BINARY_TAG:
+            return _decode_binary(node)
         if tag not in _PLAIN_TAGS:
-            raise TextError(f"tag {tag} is not allowed", node.start_mark.index)
+            raise _refuse_tag(node)
         return resolve_plain(value)
     return resolve_plain(value) if node.style == "" else value
 
 
-def _merge(result: dict[str, Any], node: Node) -> None:
-    merged = result.pop(_MERGE)
-    sources = merged if isinstance(merged, list) else [merged]
-    for source in sources:
-        if not isinstance(source, dict):
-            raise TextError("a merge key `<<` without a mapping", node.start_mark.index)
-        for key, value in source.items():
-            result.setdefault(key, value)
+def _refuse_tag(node: Node) -> TagError:
+    return TagError(f"the tag {node.tag} means nothing to Kubernetes; remove it", node.start_mark.index)
+
+
+def _decode_binary(node: ScalarNode) -> str:
+    import base64
+    import binascii
+
+    try:
+        return base64.b64decode("".join(node.value.split()), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        raise TextError("a !!binary value that is not base64", node.start_mark.index) from None
 
 
 _key_texts: dict[str, str] = {}
 
 
-def _write_key(text: str) -> str:
-    """Write a key that YAML takes for a number or a boolean as sigs.k8s.io/yaml does: `80`, `true`."""
-    value = resolve_plain(text)
-    if value is None or isinstance(value, bool):
-        written = {None: "null", True: "true", False: "false"}[value]
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        written = str(int(value))
-    else:
-        written = str(value)
+def _write_known_key(text: str) -> str:
+    written = write_key(text)
     if len(_key_texts) > 100_000:
         _key_texts.clear()
     _key_texts[text] = written

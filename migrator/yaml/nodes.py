@@ -8,6 +8,8 @@ text given.
 from __future__ import annotations
 
 import operator
+import re
+from collections.abc import Iterator
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 from migrator.errors import TextError
@@ -23,6 +25,9 @@ MAX_SECOND_TRY = 200_000
 
 MAX_EXPANSION = 200_000
 """Most nodes that a document may have once its aliases are written out."""
+
+SCALAR_PER_NODE = 256
+"""Code points of a scalar that count as one more node there."""
 
 
 class Mark(Protocol):
@@ -83,6 +88,9 @@ except ImportError:  # pragma: no cover - exercised by a test that hides the mod
 HAS_C_PARSER = _clib is not None
 
 _STRING_TAG = "tag:yaml.org,2002:str"
+_NON_SPECIFIC_TAG = re.compile(r"(?:&\S+\s+)?!\s")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 if _clib is not None:
 
@@ -94,11 +102,6 @@ if _clib is not None:
         descend_resolver = operator.is_
         ascend_resolver = bool
 
-    class _TaggedParser(_Parser):
-        # The non-specific tag `!` makes a plain scalar a string.
-        def resolve(self, kind: Any, value: str | None, implicit: Any) -> Any:  # type: ignore[override]
-            return _STRING_TAG if kind is ScalarNode and not implicit[0] and implicit[1] else None
-
 
 def compose(text: str) -> Node | None:
     """Compose the one document that `text` holds; None where it is empty.
@@ -106,12 +109,25 @@ def compose(text: str) -> Node | None:
     Raises TextError for what is not YAML, for several documents, and for what nests deeper than MAX_DEPTH.
     """
     _refuse_deep_nesting(text)
-    if _clib is None:
-        return _compose_slowly(text)
-    node = _compose_in_c(text)
-    if node is not None and "*" in text:
+    node = _compose_slowly(text) if _clib is None else _compose_in_c(text)
+    if node is None:
+        return None
+    if "*" in text:
         _refuse_expansion(node, text)
+    if "! " in text or "!\n" in text:
+        _mark_non_specific_tags(node, text)
+    if _SURROGATE_ESCAPE.search(text):
+        _refuse_surrogates(node)
     return node
+
+
+def find_too_deep(text: str) -> TextError:
+    """Give the error for a text whose nesting was too deep to be walked, with its place."""
+    try:
+        _count_depth(text)
+    except TextError as error:
+        return error
+    return TextError(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def check_syntax(text: str) -> None:
@@ -138,7 +154,7 @@ def _compose_in_c(text: str) -> Node | None:
     saved = _clib.ScalarNode, _clib.MappingNode, _clib.SequenceNode
     _clib.ScalarNode, _clib.MappingNode, _clib.SequenceNode = ScalarNode, MappingNode, SequenceNode
     try:
-        parser = (_TaggedParser if "!" in text else _Parser)(text)
+        parser = _Parser(text)
         node: Node | None = None
         if parser.check_node():
             node = parser.get_node()
@@ -184,9 +200,7 @@ def _compose_slowly(text: str) -> Node | None:
         return None
     if len(nodes) > 1:
         raise TextError("several documents where one is expected", nodes[1].start_mark.index)
-    node = _slim(nodes[0], {}, text)
-    _refuse_expansion(node, text)
-    return node
+    return _slim(nodes[0], {}, text)
 
 
 def _slim(node: Any, seen: dict[int, Node], text: str) -> Node:
@@ -235,7 +249,12 @@ def _refuse_deep_nesting(text: str) -> None:
         suspicious = (
             text.count("[") + text.count("{") > MAX_DEPTH * 4 or max(map(len, text.split("\n"))) > MAX_DEPTH * 4
         )
-    if not suspicious or _clib is None:
+    if suspicious and _clib is not None:
+        _count_depth(text)
+
+
+def _count_depth(text: str) -> None:
+    if _clib is None:
         return
     from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, StreamEndEvent
 
@@ -258,6 +277,38 @@ def _refuse_deep_nesting(text: str) -> None:
         _raise_text_error(error)
 
 
+def _list_nodes(root: Node) -> Iterator[Node]:
+    """List every node once, however deep they nest and whatever aliases they share."""
+    seen: set[int] = set()
+    waiting: list[Node] = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if type(node) is MappingNode:
+            waiting.extend(part for pair in node.value for part in pair)
+        elif type(node) is SequenceNode:
+            waiting.extend(node.value)
+
+
+def _mark_non_specific_tags(root: Node, text: str) -> None:
+    """Make plain scalars with the non-specific tag `!` strings: the parsers do not tell of it."""
+    for node in _list_nodes(root):
+        if type(node) is ScalarNode and node.style == "" and _NON_SPECIFIC_TAG.match(text, node.start_mark.index):
+            node.tag = _STRING_TAG
+
+
+def _refuse_surrogates(root: Node) -> None:
+    """Refuse halves of characters, as go-yaml does: no text that is written can hold them."""
+    for node in _list_nodes(root):
+        if type(node) is ScalarNode and _SURROGATE.search(node.value):
+            raise TextError(
+                "not YAML: a JSON escape for half a character; write the character itself", node.start_mark.index
+            )
+
+
 def _refuse_expansion(root: Node, text: str) -> None:
     """Bound what the aliases of a document stand for, and refuse one that holds itself."""
     sizes: dict[int, int] = {}
@@ -265,7 +316,7 @@ def _refuse_expansion(root: Node, text: str) -> None:
 
     def measure(node: Node) -> int:
         if type(node) is ScalarNode:
-            return 1
+            return 1 + len(node.value) // SCALAR_PER_NODE
         key = id(node)
         known = sizes.get(key)
         if known is not None:

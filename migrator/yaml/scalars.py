@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import struct
 from typing import Final
 
 Scalar = str | int | float | bool | None
@@ -24,6 +25,9 @@ _CONSTANTS: Final[dict[str, Scalar]] = {
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NUMBER_START = frozenset("+-.0123456789")
+
+LONGEST_INTEGER = 100
+"""Digits beyond which a number is no integer: 64 bits written in binary need 67."""
 
 _resolved: dict[str, Scalar] = dict(_CONSTANTS)
 
@@ -49,7 +53,7 @@ def _resolve_number(text: str) -> Scalar:
     # As go-yaml v2: a first `.` leaves underscores in place, a whole number that 64 bits do not hold becomes a
     # float if it is decimal, and what a float does not hold stays text.
     digits = text if text[0] == "." else text.replace("_", "")
-    if _INTEGER.match(digits):
+    if len(digits) <= LONGEST_INTEGER and _INTEGER.match(digits):
         magnitude = digits.lstrip("+-")
         octal = len(magnitude) > 1 and magnitude[0] == "0" and magnitude[1].isdigit()
         value = int(magnitude, 8 if octal else 0)
@@ -61,6 +65,39 @@ def _resolve_number(text: str) -> Scalar:
         number = float(digits)
         return text if math.isinf(number) else number
     return text
+
+
+def write_key(text: str) -> str:
+    """Give the key that Kubernetes reads where a mapping's plain key is `text`: `0x50` is "80", `yes` is "true".
+
+    JSON has no other keys than strings, so sigs.k8s.io/yaml writes numbers and booleans out (convertToJSONableObject
+    there), floats with single precision.
+    """
+    value = resolve_plain(text)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return _write_float_key(value)
+    return str(value)
+
+
+def _write_float_key(value: float) -> str:
+    """Write a float as Go's strconv.FormatFloat(value, 'g', -1, 32) does."""
+    try:
+        single = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        single = math.copysign(math.inf, value)
+    if not math.isfinite(single):
+        return ".nan" if math.isnan(single) else ".inf" if single > 0 else "-.inf"
+    shortest = next(
+        text
+        for text in (f"{single:.{digits}e}" for digits in range(9))
+        if struct.unpack("f", struct.pack("f", float(text)))[0] == single
+    )
+    digits, _, exponent = shortest.partition("e")
+    if -4 <= int(exponent) < 6:
+        return f"{single:.{max(len(digits.partition('.')[2]) - int(exponent), 0)}f}"
+    return shortest
 
 
 _PLAIN_SAFE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%+=-]+)*\Z")
