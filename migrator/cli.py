@@ -68,7 +68,7 @@ def _complete_ids(incomplete: str) -> list[str]:
 
 
 def _complete_rules(incomplete: str) -> list[str]:
-    return [name for name in ("host-port", "rollout") if name.startswith(incomplete)]
+    return [name for name in ("host-port", "rollout", "pod-security") if name.startswith(incomplete)]
 
 
 Sources = Annotated[
@@ -136,6 +136,13 @@ def _start(
 def audit(
     sources: Sources,
     output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    level: Annotated[
+        str | None, typer.Option("--level", metavar="LEVEL", help="Exit with 1 below baseline or restricted.")
+    ] = None,
+    pod_security_version: Annotated[
+        str | None,
+        typer.Option("--pod-security-version", metavar="VERSION", help="latest or v1.N; else the cluster's."),
+    ] = None,
     policy: PolicyPath = None,
     settings: Settings = None,
     exclude: Exclude = None,
@@ -145,23 +152,50 @@ def audit(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what is there: host ports, and pods that cannot share a node.
+    """Show what is there: host ports, pods that cannot share a node, Pod Security levels.
 
-    Example: migrator audit deploy/
+    Example: migrator audit deploy/ --level baseline
     """
     _check_choice("--output", output, ("text", "json", "yaml"))
-    loaded = _load_policy(policy, settings, sources)
+    if level is not None:
+        _check_choice("--level", level, ("baseline", "restricted"))
+    loaded = _load_policy(policy, _set_pod_security(pod_security_version, settings, quiet), sources)
     inventory = _read(sources, loaded, exclude, default_namespace, jobs, quiet)
     _stop_at_errors(inventory, keep_going)
     if output == "text":
         from migrator.review.text import write_audit
 
-        _print(write_audit(inventory, _painter(), verbose))
+        _print(write_audit(inventory, loaded, level, _painter(), verbose))
     else:
         from migrator.review.document import describe_audit, write_document
 
-        _print(write_document(describe_audit(inventory), output))
-    _exit(TROUBLE if inventory.errors else 0)
+        _print(write_document(describe_audit(inventory, loaded), output))
+    _exit(TROUBLE if inventory.errors else 1 if level and _violates(inventory, level) else 0)
+
+
+def _violates(inventory: Inventory, level: str) -> bool:
+    return any(
+        violation.counts_at(level)
+        for workload in inventory.workloads
+        if workload.pod_security is not None
+        for violation in workload.pod_security.violations
+    )
+
+
+def _set_pod_security(version: str | None, settings: list[str] | None, quiet: bool) -> list[str]:
+    """Put --pod-security-version over the policy's, and say where it is newer than the checks."""
+    given = list(settings or ())
+    if version is None:
+        return given
+    from migrator.podsecurity.version import NEWEST, clamp_version, parse_version
+
+    try:
+        parsed = parse_version(version)
+    except ValueError as error:
+        raise InputError("--pod-security-version", f"{version!r} {error}") from None
+    if parsed.minor is not None and clamp_version(parsed) != parsed:
+        _say(f"Pod Security {version} is newer than the checks; judged as {NEWEST}", quiet)
+    return [*given, f"podSecurity.version={version}"]
 
 
 @app.command()
@@ -437,7 +471,7 @@ def _select(
     if plan_file is not None and not (namespaces or workloads or rules):
         return plan_file.selection
     for rule in rules or ():
-        _check_choice("--only", rule, ("host-port", "rollout"))
+        _check_choice("--only", rule, ("host-port", "rollout", "pod-security"))
     return Selection(*(frozenset(given) if given else None for given in (namespaces, workloads, rules)))
 
 
@@ -459,6 +493,7 @@ def _read(
     quiet: bool,
 ) -> Inventory:
     from migrator.rendering.write import find_journals, recover
+    from migrator.rules.pod_security import find_version
     from migrator.sources.read import ReadOptions, read_sources
     from migrator.yaml.nodes import HAS_C_PARSER
 
@@ -473,6 +508,7 @@ def _read(
         exclude=(*policy.exclude_paths, *(exclude or ())),
         default_namespace=default_namespace,
         jobs=jobs or os.cpu_count() or 1,
+        pod_security=find_version(policy),
     )
     return read_sources(sources, options)
 

@@ -42,11 +42,12 @@ class Service:
 
 @record
 class Namespace:
-    """A Namespace object with its labels."""
+    """A Namespace object with its labels; `live` tells whether it was read from a cluster."""
 
     ref: ResourceRef
     location: Location
     labels: Mapping[str, str]
+    live: bool = False
 
 
 @record

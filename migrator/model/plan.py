@@ -93,6 +93,22 @@ class PortMapEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespacePlan:
+    """What a namespace's workloads need of Pod Security, now and after the plan, and what to label it.
+
+    `commands` are the kubectl lines where no manifest of the namespace is there to be edited.
+    """
+
+    name: str
+    needed: str
+    after: str
+    recommended: str
+    because: tuple[str, ...]
+    labels: Mapping[str, str]
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided for one host port; `facts` are those that the decision looked at."""
 
@@ -116,6 +132,7 @@ class Plan:
     sources: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     port_map: tuple[PortMapEntry, ...] = ()
+    namespaces: tuple[NamespacePlan, ...] = ()
     findings: tuple[Finding, ...] = ()
     unread: tuple[Unread, ...] = ()
     files: tuple[str, ...] = field(default=())

@@ -52,6 +52,28 @@ class DecisionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PodSecurityPolicyData:
+    """What is asked of Pod Security.
+
+    `version` is the policy version for labels and verdicts, None for the cluster's own. `complete` names the
+    namespaces of which all pods are known, True for all. `harden` is the level that workloads are to be changed for.
+    `exempt_namespaces` are never enforced, nor are pods of the exempt users and runtime classes.
+    """
+
+    version: str | None = None
+    complete: bool | frozenset[str] = False
+    harden: Literal["none", "baseline", "restricted"] = "none"
+    create_namespaces: bool = False
+    exempt_namespaces: frozenset[str] = frozenset()
+    exempt_users: frozenset[str] = frozenset()
+    exempt_runtime_classes: frozenset[str] = frozenset()
+
+    def is_complete(self, namespace: str) -> bool:
+        """Tell whether all pods of a namespace are known."""
+        return self.complete if isinstance(self.complete, bool) else namespace in self.complete
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What a run is asked to do: the built-in policy with a person's on top.
 
@@ -61,6 +83,7 @@ class Policy:
     cluster: Cluster = Cluster()
     client_addresses: ClientAddresses = "needed"
     host_ports: tuple[DecisionRow, ...] = ()
+    pod_security: PodSecurityPolicyData = PodSecurityPolicyData()
     workload_kinds: tuple[WorkloadKind, ...] = ()
     exclude_paths: tuple[str, ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()

@@ -105,6 +105,37 @@ class PackedData:
 
 
 @record
+class PodSecurityViolation:
+    """A check of the Pod Security Standards that a pod fails, in upstream's words.
+
+    `fields` are the places at fault, as (path in the object, line); a missing field is named where it belongs. An
+    `overridden` violation counts for baseline alone.
+    """
+
+    level: str
+    check: str
+    reason: str
+    detail: str
+    fields: tuple[tuple[FieldPath, int], ...]
+    overridden: bool = False
+
+    def counts_at(self, level: str) -> bool:
+        """Tell whether a namespace that enforces a level forbids this."""
+        if level == "restricted":
+            return not self.overridden
+        return level == self.level == "baseline"
+
+
+@record
+class PodSecurity:
+    """The strictest level of a policy version that a pod satisfies, and what it violates of the stricter ones."""
+
+    version: str
+    level: str
+    violations: tuple[PodSecurityViolation, ...]
+
+
+@record
 class Workload:
     """An object that makes pods.
 
@@ -135,6 +166,7 @@ class Workload:
     duplicate_keys: tuple[tuple[str, int], ...]
     first_ordinal: int
     pod: PackedData
+    pod_security: PodSecurity | None = None
 
     @property
     def selector_labels(self) -> tuple[tuple[str, str], ...]:

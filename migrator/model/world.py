@@ -13,6 +13,7 @@ from migrator.model.reference import ResourceRef
 from migrator.model.workload import HostPort, Workload
 
 Label = tuple[str, str]
+_MADE_BY = {"ReplicaSet": "Deployment", "Job": "CronJob"}
 
 
 class World:
@@ -37,6 +38,38 @@ class World:
             if service.selector:
                 index[(service.ref.namespace, service.selector[0])].append(service)
         return {key: tuple(services) for key, services in index.items()}
+
+    @cached_property
+    def excluded(self) -> frozenset[str]:
+        """Give the paths of the files that may not be changed."""
+        return frozenset(file.path for file in self.inventory.files if file.excluded)
+
+    @cached_property
+    def _workloads_by_name(self) -> Mapping[tuple[str | None, str, str], Workload]:
+        return {(item.ref.namespace, item.ref.kind, item.ref.name): item for item in self.inventory.workloads}
+
+    def owner_of(self, workload: Workload) -> Workload | None:
+        """Find the workload among the sources that made this one; None where nothing did, or it is not there.
+
+        A ReplicaSet and a Job that are not there themselves are looked through by their names, which carry their
+        owner's and a suffix.
+        """
+        for owner in workload.owners:
+            kind, _, name = owner.partition("/")
+            found = self._workloads_by_name.get((workload.ref.namespace, kind, name))
+            if found is None and kind in _MADE_BY:
+                above = (workload.ref.namespace, _MADE_BY[kind], name.rpartition("-")[0])
+                found = self._workloads_by_name.get(above)
+            if found is not None and found.ref != workload.ref:
+                return found
+        return None
+
+    def _first_owner(self, workload: Workload) -> ResourceRef:
+        seen = {workload.ref}
+        while (owner := self.owner_of(workload)) is not None and owner.ref not in seen:
+            workload = owner
+            seen.add(workload.ref)
+        return workload.ref
 
     @cached_property
     def service_names(self) -> frozenset[tuple[str | None, str]]:
@@ -85,6 +118,22 @@ class World:
                 index[path].append(kustomization)
         return {path: tuple(items) for path, items in index.items()}
 
+    @cached_property
+    def _kustomizations_by_folder(self) -> Mapping[str, Kustomization]:
+        return {item.folder: item for item in self.inventory.kustomizations}
+
+    def files_under(self, kustomization: Kustomization) -> frozenset[str]:
+        """Give the files that a kustomization reaches, itself or through those that it lists."""
+        reached: set[str] = set()
+        waiting = [kustomization]
+        while waiting:
+            for path in waiting.pop().resources:
+                below = self._kustomizations_by_folder.get(path)
+                if path not in reached and below is not None:
+                    waiting.append(below)
+                reached.add(path)
+        return frozenset(reached)
+
     def overlays_of(self, workload: Workload) -> tuple[str, ...]:
         """Give the kustomize builds that reach a workload's file."""
         return self.inventory.overlays.get(workload.location.path, ())
@@ -129,7 +178,7 @@ class World:
         return tuple(
             other
             for other in self.workloads_selected(workload.ref.namespace, selector)
-            if other.ref != workload.ref and not _owns(workload, other)
+            if other.ref != workload.ref and self._first_owner(other) != self._first_owner(workload)
         )
 
     def network_policies_of(self, workload: Workload) -> tuple[NetworkPolicy, ...]:
@@ -140,20 +189,16 @@ class World:
             if not policy.selector.match_labels or policy.selector.selects(workload.pod_labels)
         )
 
+    def count_members(self, workload: Workload) -> int:
+        """Give how many members a StatefulSet may have, one at least."""
+        return max(self.max_replicas(workload) or 0, 1)
+
     def max_replicas(self, workload: Workload) -> int | None:
         """Give how many pods a workload may have, with its autoscaler's word; None for one per node."""
         if workload.replicas is None:
             return None
         autoscaler = self._autoscalers.get((workload.ref.namespace, workload.ref.kind, workload.ref.name))
         return max(workload.replicas, autoscaler.max_replicas if autoscaler else 0)
-
-
-def _owns(workload: Workload, other: Workload) -> bool:
-    """Tell whether one of two workloads was made by the other, as a ReplicaSet by its Deployment."""
-    return (
-        f"{workload.ref.kind}/{workload.ref.name}" in other.owners
-        or f"{other.ref.kind}/{other.ref.name}" in workload.owners
-    )
 
 
 def find_targeting_ports(service: Service, workload: Workload, port: HostPort) -> tuple[ServicePort, ...]:

@@ -18,8 +18,10 @@ from migrator.publishing.caveats import find_caveats
 from migrator.publishing.node_ports import Number, NumberRequest, allocate_node_ports
 from migrator.publishing.placement import Places
 from migrator.publishing.proposal import Group, NameBook, Proposal
-from migrator.rules import host_port, rollout
+from migrator.rules import host_port, pod_security, rollout
 from migrator.rules.host_port import decide_host_ports
+from migrator.rules.pod_security import judge_namespaces
+from migrator.strategies.pod_security import LabelProposal, limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
 
 NUMBERED = frozenset(("node_port", "node_port_per_pod"))
@@ -96,6 +98,9 @@ def plan_changes(
                 more.append(finding)
     changes = [change for change in changes if selection.rules is None or change.rule in selection.rules]
     more.extend(_find_overlay_patches(world, changes))
+    labels = _label_namespaces(world, changes, places, selection)
+    changes.extend(labels.changes)
+    more.extend(labels.findings)
     plan = Plan(
         policy=policy,
         phase=phase,
@@ -103,6 +108,7 @@ def plan_changes(
         sources=inventory.sources,
         changes=tuple(changes),
         port_map=tuple(port_map),
+        namespaces=tuple(labels.namespaces),
         findings=(*inventory.findings, *findings, *more),
         unread=inventory.unread,
     )
@@ -197,6 +203,26 @@ def load_strategy(name: str) -> Callable[[Group], Proposal]:
     return propose
 
 
+def _label_namespaces(world: World, changes: Sequence[Change], places: Places, selection: Selection) -> LabelProposal:
+    """Propose namespace labels for the workloads as the changes leave them."""
+    if selection.rules is not None and pod_security.ID not in selection.rules:
+        return LabelProposal()
+    proposal = propose_labels(world, judge_namespaces(world, changes), places)
+    excluded = {file.path for file in world.inventory.files if file.excluded}
+
+    def allows(change: Change) -> bool:
+        name = change.workload.name
+        return (
+            selection.workloads is None
+            and (selection.namespaces is None or name in selection.namespaces)
+            and name not in world.policy.exclude_namespaces
+            and change.location.path not in excluded
+        )
+
+    proposal.changes = [change for change in proposal.changes if allows(change)]
+    return proposal
+
+
 def _find_overlay_patches(world: World, changes: Iterable[Change]) -> Iterable[Finding]:
     """Find kustomize patches that write into ports which a change edits, or that bring host ports of their own."""
     edited: dict[tuple[str, str], Change] = {}
@@ -232,7 +258,29 @@ def select_phase(plan: Plan, phase: PhaseChoice) -> Plan:
     if phase == "contract":
         _refuse_missing_expand(plan)
         _refuse_unknown_numbers(plan)
-    return dataclasses.replace(plan, changes=tuple(change for change in plan.changes if change.phase in wanted))
+    if phase == "enforce":
+        _refuse_missing_contract(plan)
+    return dataclasses.replace(
+        plan,
+        changes=tuple(change for change in plan.changes if change.phase in wanted),
+        namespaces=tuple(limit_to_phase(namespace, phase) for namespace in plan.namespaces),
+    )
+
+
+def _refuse_missing_contract(plan: Plan) -> None:
+    """Refuse to enforce a level that the workloads satisfy only once they are changed."""
+    enforced = {change.resource.name for change in plan.changes if change.phase == "enforce"}
+    waiting = {
+        change.resource
+        for change in plan.changes
+        if change.phase == "contract" and change.action != "keep" and change.resource.namespace in enforced
+    }
+    if waiting:
+        names = ", ".join(sorted(map(str, waiting))[:3])
+        raise PolicyError(
+            f"phase enforce before contract: {names} would be refused as they stand\n"
+            "  apply --phase contract first, or --phase all for everything"
+        )
 
 
 def _refuse_missing_expand(plan: Plan) -> None:

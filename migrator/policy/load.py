@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError, PolicyError, TextError
 from migrator.model.field import FieldPath, format_path, parse_path
-from migrator.model.policy import Alternative, Cluster, DecisionRow, Policy
+from migrator.model.policy import Alternative, Cluster, DecisionRow, PodSecurityPolicyData, Policy
 from migrator.model.workload import WorkloadKind
 from migrator.sources.tables import built_in_workload_kinds, load_table
 from migrator.yaml.data import construct, find_nearest
@@ -202,11 +202,26 @@ def _make_policy(document: dict[str, Any], path: Path | None) -> Policy:
         ),
         client_addresses=spec.get("clientAddresses", "needed"),
         host_ports=user_rows,
+        pod_security=_make_pod_security(spec.get("podSecurity", {})),
         workload_kinds=built_in_workload_kinds() + kinds,
         exclude_paths=tuple(exclude.get("paths", ())),
         exclude_namespaces=frozenset(exclude.get("namespaces", ())),
         document=document,
         path=str(path) if path is not None else None,
+    )
+
+
+def _make_pod_security(form: Mapping[str, Any]) -> PodSecurityPolicyData:
+    exempt = form.get("exempt", {})
+    complete = form.get("complete", False)
+    return PodSecurityPolicyData(
+        version=form.get("version"),
+        complete=complete if isinstance(complete, bool) else frozenset(complete),
+        harden=form.get("harden", "none"),
+        create_namespaces=bool(form.get("createNamespaces", False)),
+        exempt_namespaces=frozenset(exempt.get("namespaces", load_table("rules/pod_security.yaml")["exempt"])),
+        exempt_users=frozenset(exempt.get("users", ())),
+        exempt_runtime_classes=frozenset(exempt.get("runtimeClasses", ())),
     )
 
 

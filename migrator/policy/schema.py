@@ -114,6 +114,42 @@ class ExcludeForm(_Form):
     namespaces: list[str] = Field(default_factory=list)
 
 
+class ExemptForm(_Form):
+    """What the cluster's Pod Security admission leaves alone, as its AdmissionConfiguration says."""
+
+    namespaces: list[str] = Field(
+        default_factory=lambda: ["kube-system", "kube-public", "kube-node-lease"],
+        description="Namespaces that are never enforced.",
+    )
+    users: list[str] = Field(default_factory=list)
+    runtime_classes: list[str] = Field(default_factory=list, alias="runtimeClasses")
+
+
+class PodSecurityForm(_Form):
+    """What is asked of Pod Security."""
+
+    version: str | None = Field(
+        None, description="The policy version for labels and verdicts: v1.N or latest; by default the cluster's."
+    )
+    complete: bool | list[str] = Field(
+        False, description="The namespaces of which the sources hold every pod; only those are enforced."
+    )
+    harden: Literal["none", "baseline", "restricted"] = Field(
+        "none", description="The level that workloads are changed for where that can be done mechanically."
+    )
+    create_namespaces: bool = Field(
+        False, alias="createNamespaces", description="Write Namespace objects where the sources hold none."
+    )
+    exempt: ExemptForm = Field(default_factory=lambda: ExemptForm())
+
+    @field_validator("version")
+    @classmethod
+    def _check_version(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"latest|v1\.(0|[1-9][0-9]*)", value):
+            raise ValueError(f'{value!r} must be "latest" or "v1.x"')
+        return value
+
+
 class SpecForm(_Form):
     """What a run is asked to do."""
 
@@ -123,6 +159,7 @@ class SpecForm(_Form):
     )
     host_ports: list[HostPortForm] = Field(default_factory=list, alias="hostPorts")
     workload_kinds: list[WorkloadKindForm] = Field(default_factory=list, alias="workloadKinds")
+    pod_security: PodSecurityForm = Field(default_factory=lambda: PodSecurityForm(), alias="podSecurity")
     exclude: ExcludeForm = Field(default_factory=lambda: ExcludeForm())
 
 

@@ -11,11 +11,14 @@ from typing import Any
 from migrator import __version__
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory, Unread
-from migrator.model.plan import Change, Plan, PortMapEntry
+from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry
+from migrator.model.policy import Policy
 from migrator.model.reference import Location, ResourceRef
-from migrator.model.workload import HostPort, Workload
+from migrator.model.workload import HostPort, PodSecurity, Workload
+from migrator.model.world import World
 from migrator.planning.plan import EVERYTHING, Selection
 from migrator.rules.conflicts import find_conflicts
+from migrator.rules.pod_security import judge_namespaces
 
 FORMAT_VERSION = "1.0"
 
@@ -42,7 +45,7 @@ def describe_host_port(port: HostPort) -> dict[str, Any]:
     }
 
 
-def describe_audit(inventory: Inventory) -> dict[str, Any]:
+def describe_audit(inventory: Inventory, policy: Policy) -> dict[str, Any]:
     """Give what an audit found."""
     return {
         "formatVersion": FORMAT_VERSION,
@@ -56,7 +59,10 @@ def describe_audit(inventory: Inventory) -> dict[str, Any]:
             }
             for conflict in find_conflicts(inventory.workloads)
         ],
-        "namespaces": [],
+        "namespaces": [
+            {"name": verdict.name, "needed": verdict.needed, "recommended": verdict.after, "because": verdict.because}
+            for verdict in judge_namespaces(World(inventory, policy), ())
+        ],
         "findings": [_describe_finding(finding) for finding in inventory.findings],
         "unread": [_describe_unread(item) for item in inventory.unread],
     }
@@ -68,6 +74,38 @@ def _describe_workload(workload: Workload) -> dict[str, Any]:
         "file": describe_location(workload.location),
         "hostPorts": [{**describe_host_port(port), "line": port.line} for port in workload.host_ports],
         "hostNetwork": workload.host_network,
+        "podSecurity": _describe_pod_security(workload.pod_security),
+    }
+
+
+def _describe_pod_security(verdict: PodSecurity | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    return {
+        "version": verdict.version,
+        "level": verdict.level,
+        "violations": [
+            {
+                "level": violation.level,
+                "check": violation.check,
+                "reason": violation.reason,
+                "detail": violation.detail,
+                "fields": [{"path": format_path(path), "line": line} for path, line in violation.fields],
+            }
+            for violation in verdict.violations
+        ],
+    }
+
+
+def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:
+    return {
+        "name": namespace.name,
+        "needed": namespace.needed,
+        "after": namespace.after,
+        "recommended": namespace.recommended,
+        "because": list(namespace.because),
+        "labels": dict(namespace.labels),
+        "commands": list(namespace.commands),
     }
 
 
@@ -100,7 +138,7 @@ def describe_plan(
         "findings": [_describe_finding(finding) for finding in plan.findings],
         "changes": [describe_change(change) for change in plan.changes],
         "portMap": [_describe_port_map(entry) for entry in plan.port_map],
-        "namespaces": [],
+        "namespaces": [_describe_namespace(namespace) for namespace in plan.namespaces],
         "unread": [_describe_unread(item) for item in plan.unread],
     }
 

@@ -9,9 +9,11 @@ from itertools import groupby
 from migrator.model.inventory import Finding, Inventory
 from migrator.model.plan import Change, Plan, PortMapEntry
 from migrator.model.policy import Policy
+from migrator.model.world import World
 from migrator.planning.plan import find_open_numbers
 from migrator.review.document import write_path
 from migrator.rules.conflicts import Conflict, find_conflicts
+from migrator.rules.pod_security import find_version, judge_namespaces
 
 SHOWN = 200
 """Rows of a table that text shows; JSON shows all."""
@@ -73,8 +75,10 @@ class Painter:
         )
 
 
-def write_audit(inventory: Inventory, painter: Painter, verbose: bool = False) -> str:
-    """Write what an audit found."""
+def write_audit(
+    inventory: Inventory, policy: Policy, level: str | None, painter: Painter, verbose: bool = False
+) -> str:
+    """Write what an audit found; with a level, every violation of it."""
     lines: list[str] = []
     with_ports = [workload for workload in inventory.workloads if workload.host_ports or workload.host_network]
     ports = sum(len(workload.host_ports) for workload in inventory.workloads)
@@ -106,9 +110,39 @@ def write_audit(inventory: Inventory, painter: Painter, verbose: bool = False) -
     if conflicts:
         lines += ["", painter.paint("Pods that cannot share a node", "bold")]
         lines += painter.table(("PORT", "WORKLOADS"), [_conflict_row(conflict) for conflict in conflicts])
+    lines += _write_levels(inventory, policy, painter)
+    if level is not None:
+        lines += _write_violations(inventory, level, painter)
     lines += _write_findings(inventory.findings, painter)
     lines += _write_unread(inventory, painter, verbose)
     return "\n".join(lines) + "\n"
+
+
+def _write_levels(inventory: Inventory, policy: Policy, painter: Painter) -> list[str]:
+    verdicts = judge_namespaces(World(inventory, policy), ())
+    if not verdicts:
+        return []
+    rows = []
+    for verdict in verdicts:
+        more = f" and {len(verdict.because) - 1} more" if len(verdict.because) > 1 else ""
+        rows.append((verdict.name, verdict.needed, f"{verdict.because[0]}{more}" if verdict.because else ""))
+    title = f"Pod Security {find_version(policy)}: the strictest level that all workloads of a namespace satisfy"
+    return ["", painter.paint(title, "bold"), *painter.table(("NAMESPACE", "LEVEL", "BECAUSE"), rows)]
+
+
+def _write_violations(inventory: Inventory, level: str, painter: Painter) -> list[str]:
+    rows = [
+        (str(workload.ref), violation.check, violation.detail or violation.reason, f"{workload.location.path}:{line}")
+        for workload in inventory.workloads
+        if workload.pod_security is not None
+        for violation in workload.pod_security.violations
+        if violation.counts_at(level)
+        for line in [violation.fields[0][1] if violation.fields else workload.location.line]
+    ]
+    if not rows:
+        return ["", f"Every workload satisfies {level}"]
+    title = f"Violations of {level}"
+    return ["", painter.paint(title, "bold"), *painter.table(("WORKLOAD", "CHECK", "WHAT", "PLACE"), rows)]
 
 
 def _conflict_row(conflict: Conflict) -> tuple[str, str]:
@@ -169,6 +203,8 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
         lines += ["", painter.paint("Port map", "bold")]
         rows = [_port_map_row(entry) for entry in plan.port_map]
         lines += painter.table(("WORKLOAD", "BEFORE", "AFTER", "WHO MUST CHANGE"), rows)
+    if plan.namespaces:
+        lines += ["", *_write_namespaces(plan, painter)]
     lines += _write_findings(plan.findings, painter)
     open_numbers = find_open_numbers(plan)
     if open_numbers:
@@ -177,6 +213,17 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
         if len(open_numbers) > 10:
             lines.append(f"  … and {len(open_numbers) - 10} more in the port map of -o json")
     return "\n".join(lines) + "\n"
+
+
+def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
+    lines = [painter.paint(f"Pod Security {find_version(plan.policy)} by namespace", "bold")]
+    rows = [(item.name, item.needed, item.after, item.because[0] if item.because else "") for item in plan.namespaces]
+    lines += painter.table(("NAMESPACE", "NOW", "AFTER", "BECAUSE"), rows)
+    commands = [command for item in plan.namespaces for command in item.commands]
+    if commands:
+        lines += ["", "No manifest of these namespaces is among the sources; label them with:"]
+        lines += [f"  {command}" for command in commands[:SHOWN]]
+    return lines
 
 
 def _say_assumptions(policy: Policy, painter: Painter) -> list[str]:

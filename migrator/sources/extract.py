@@ -21,10 +21,15 @@ from migrator.model.workload import (
     HostPort,
     LabelSelector,
     PackedData,
+    PodSecurity,
+    PodSecurityViolation,
     Rollout,
     Workload,
     WorkloadKind,
 )
+from migrator.podsecurity.evaluate import evaluate_pod
+from migrator.podsecurity.pod import MalformedPodError
+from migrator.podsecurity.version import PolicyVersion
 
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 _NOT_PACKED = frozenset(("command", "args", "env", "envFrom"))
@@ -138,8 +143,9 @@ def read_workload(
     location: Location,
     reader: ObjectReader,
     duplicate_keys: tuple[tuple[str, int], ...],
+    pod_security: PolicyVersion | None = None,
 ) -> Workload:
-    """Read a workload's facts.
+    """Read a workload's facts, and judge its pod by a version of the Pod Security Standards.
 
     Raises FieldError for fields that the API would not decode.
     """
@@ -184,7 +190,30 @@ def read_workload(
         duplicate_keys=duplicate_keys,
         first_ordinal=_read_first_ordinal(spec, reader),
         pod=PackedData.pack(_strip_pod(pod_metadata, pod_spec)),
+        pod_security=_judge_pod(pod_metadata, pod_spec, path, pod_security, reader) if pod_security else None,
     )
+
+
+def _judge_pod(
+    metadata: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    path: FieldPath,
+    version: PolicyVersion,
+    reader: ObjectReader,
+) -> PodSecurity:
+    try:
+        evaluation = evaluate_pod(metadata, spec, version)
+    except MalformedPodError as error:
+        raise FieldError(path, str(error)) from None
+    if not evaluation.violations:
+        return PodSecurity(str(version), evaluation.level, ())
+    violations = []
+    for found in evaluation.violations:
+        fields = tuple(((*path, *field), reader.line_of((*path, *field))) for field in found.fields)
+        violations.append(
+            PodSecurityViolation(found.level, found.check, found.reason, found.detail, fields, found.overridden)
+        )
+    return PodSecurity(str(version), evaluation.level, tuple(violations))
 
 
 def _read_containers(

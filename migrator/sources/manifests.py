@@ -14,6 +14,7 @@ from migrator.model.inventory import Unread
 from migrator.model.objects import HorizontalPodAutoscaler, Namespace, NetworkPolicy, Service
 from migrator.model.reference import Location
 from migrator.model.workload import Workload, WorkloadKind
+from migrator.podsecurity.version import PolicyVersion
 from migrator.sources.extract import (
     FieldError,
     ObjectReader,
@@ -45,9 +46,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """What reading a file depends on besides its bytes: the kinds that make pods, by (API group, kind)."""
+    """What reading a file depends on besides its bytes.
+
+    The kinds that make pods, by (API group, kind), and the version of the Pod Security Standards that pods are
+    judged by; None leaves that out.
+    """
 
     kinds: Mapping[tuple[str, str], WorkloadKind]
+    pod_security: PolicyVersion | None = None
 
     def wanted(self) -> frozenset[bytes]:
         """Give the kinds that are looked at."""
@@ -386,7 +392,8 @@ def _read_object(
     reader = ObjectReader(data, located.line_of)
     try:
         if workload_kind is not None:
-            read.workloads.append(read_workload(data, workload_kind, location, reader, duplicates))
+            workload = read_workload(data, workload_kind, location, reader, duplicates, settings.pod_security)
+            read.workloads.append(workload)
         elif around is not None:
             getattr(read, around[1]).append(around[0](data, location, reader))
     except FieldError as error:

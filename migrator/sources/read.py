@@ -14,6 +14,7 @@ from migrator.model.inventory import Finding, Inventory, SourceFile, Unread
 from migrator.model.objects import Kustomization
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload, WorkloadKind
+from migrator.podsecurity.version import PolicyVersion
 from migrator.sources.files import (
     STDIN,
     FoundFile,
@@ -44,9 +45,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read: kinds that make pods, files not to change, the namespace of objects that name none."""
+    """How to read: kinds that make pods, files not to change, the namespace of objects that name none.
+
+    `pod_security` is the version of the Pod Security Standards that pods are judged by.
+    """
 
     kinds: tuple[WorkloadKind, ...]
+    pod_security: PolicyVersion | None = None
     exclude: tuple[str, ...] = ()
     default_namespace: str | None = None
     jobs: int = 1
@@ -76,7 +81,7 @@ def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
     cannot be read.
     """
     found = find_files(sources, options.exclude)
-    settings = ReadSettings({(kind.api_group, kind.kind): kind for kind in options.kinds})
+    settings = ReadSettings({(kind.api_group, kind.kind): kind for kind in options.kinds}, options.pod_security)
     stdin = read_bytes(STDIN) if any(file.path == STDIN for file in found.files) else None
     kustomizations, kustomization_errors = _read_kustomizations(found.files)
     patches = {path: item for item in kustomizations for path in item.patch_files}

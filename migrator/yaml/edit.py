@@ -8,6 +8,7 @@ intention, so a wrong cut cannot get through.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import json
 import marshal
@@ -111,7 +112,7 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
     editor = _Editor(text, root, json_style=text.lstrip()[:1] in ("{", "["))
     removals: dict[int, tuple[Node, list[int]]] = {}
     result: list[TextEdit] = []
-    for edit in edits:
+    for edit in _merge_adds(editor, edits):
         if edit.op == "remove":
             parent = editor.find(edit.path[:-1])
             removals.setdefault(id(parent), (parent, []))[1].append(editor.position_in(parent, edit.path))
@@ -125,6 +126,36 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
         elif isinstance(parent, SequenceNode):
             result.extend(editor.remove_items(parent, sorted(set(positions))))
     return _join_insertions(result)
+
+
+def _merge_adds(editor: _Editor, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
+    """Make one edit of those that add keys below one missing or empty parent."""
+    merged: list[FieldEdit] = []
+    places: dict[FieldPath, int] = {}
+    for edit in edits:
+        missing = editor.find_missing(edit.path) if edit.op == "add" else None
+        if missing is None:
+            merged.append(edit)
+            continue
+        value = edit.value
+        for step in reversed(edit.path[len(missing) :]):
+            value = [value] if step == APPEND else {step: value}
+        if missing in places:
+            known = merged[places[missing]]
+            merged[places[missing]] = dataclasses.replace(known, value=_merge_values(known.value, value))
+        else:
+            places[missing] = len(merged)
+            merged.append(dataclasses.replace(edit, path=missing, value=value))
+    return merged
+
+
+def _merge_values(left: Any, right: Any) -> Any:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return {
+            **left,
+            **{key: _merge_values(left[key], value) if key in left else value for key, value in right.items()},
+        }
+    return [*left, *right] if isinstance(left, list) and isinstance(right, list) else right
 
 
 def _join_insertions(edits: list[TextEdit]) -> list[TextEdit]:
@@ -372,6 +403,16 @@ class _Editor:
         if parent.flow_style:
             return self._insert_flow_entry(parent, str(last), value, edit.before)
         return self._insert_block_entry(parent, str(last), value, edit)
+
+    def find_missing(self, path: FieldPath) -> FieldPath | None:
+        """Find the first step of a path that is not there at all, where more steps follow it; else None."""
+        node: Node = self.root
+        for depth, step in enumerate(path[:-1]):
+            child = find_child(node, step)
+            if child is None:
+                return path[: depth + 1]
+            node = child
+        return None
 
     def _find_parent(self, edit: FieldEdit) -> tuple[Node, FieldPath, Any]:
         """Find the deepest parent that exists; what is missing below it becomes part of the value."""
