@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -27,6 +28,7 @@ from psp_generators import (
     make_policy,
     make_rbac,
 )
+from ruamel.yaml import YAML
 
 from migrator.model.field import format_path
 from migrator.psp.admit import Selection
@@ -38,6 +40,7 @@ from migrator.psp.read import read_policy
 pytestmark = pytest.mark.conformance
 
 PODS = int(os.environ.get("PSP_PODS") or (5000 if os.environ.get("FULL") else 400))
+PROBLEMS = Path(__file__).parents[1] / "psp" / "problems.yaml"
 PODS_PER_ROUND = 25
 POLICIES_PER_ROUND = 12
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -193,6 +196,24 @@ def test_the_engine_decides_as_the_server_does(control_plane_124: ControlPlane) 
     assert not differences, json.dumps(differences, indent=1)[:20000]
     assert tally.list_missing(wanted) == []
     assert set(tally.rules) >= RULES
+
+
+def test_policies_are_taken_and_refused_as_the_server_does(control_plane_124: ControlPlane) -> None:
+    any_rule = {"rule": "RunAsAny"}
+    plain = dict.fromkeys(("seLinux", "runAsUser", "supplementalGroups", "fsGroup"), any_rule)
+    differences = []
+    for case in YAML(typ="safe").load(PROBLEMS.read_text(encoding="utf-8")):
+        document = {
+            "apiVersion": "policy/v1beta1",
+            "kind": "PodSecurityPolicy",
+            "metadata": {"name": "plain"},
+            "spec": {**plain, **case["spec"]},
+        }
+        refused = [problem for problem in case.get("problems") or () if ": refused: " in problem]
+        response = control_plane_124.client.create(document, dry_run=True, field_validation="Ignore")
+        if (response.status == 201) == bool(refused):
+            differences.append((case["spec"], refused, response.status, response.message))
+    assert differences == []
 
 
 @dataclass(frozen=True)

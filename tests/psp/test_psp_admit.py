@@ -159,7 +159,8 @@ def test_a_token_volume_that_is_there_is_used() -> None:
     there = {"name": "kube-api-access-abcde", "projected": {"sources": []}}
     spec = prepare_pod(pod(volumes=[there]))["spec"]
     assert spec["volumes"] == [there]
-    assert spec["containers"][0]["volumeMounts"][0]["name"] == "kube-api-access-abcde"
+    mount = {"name": "kube-api-access-abcde", "readOnly": True, "mountPath": TOKEN_MOUNT_PATH}
+    assert spec["containers"][0]["volumeMounts"] == [mount]
 
 
 def test_the_service_account_has_two_names() -> None:
@@ -207,13 +208,18 @@ def test_seccomp_annotations_become_fields_and_fields_annotations() -> None:
             {"allowPrivilegeEscalation": False},
             "`allowPrivilegeEscalation` to false and `privileged`",
         ),
-        ({"capabilities": {"add": ["CAP_SYS_ADMIN"]}}, {"allowPrivilegeEscalation": False}, "CAP_SYS_ADMIN"),
+        (
+            {"capabilities": {"add": ["CAP_SYS_ADMIN"]}},
+            {"allowPrivilegeEscalation": False},
+            "`allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
+        ),
         (
             {},
             {"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 2**31, "max": 2**31}]}},
             "between 0 and 2147483647",
         ),
         ({"capabilities": {"add": ["SYS_ADMIN"]}}, {"allowPrivilegeEscalation": False}, None),
+        ({}, {"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 0, "max": 0}]}}, None),
         ({"privileged": True}, {"defaultAllowPrivilegeEscalation": True}, None),
         ({}, {"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 2**31 - 1, "max": 2**31}]}}, None),
     ],

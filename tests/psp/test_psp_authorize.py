@@ -125,6 +125,7 @@ def test_a_role_binding_stays_in_its_namespace() -> None:
         bind("ClusterRoleBinding", "Role", "r", account()),
         bind("RoleBinding", "ClusterRole", "r", account(), "shop"),
         bind("RoleBinding", "Role", "gone", account(), "shop"),
+        bind("RoleBinding", "Other", "r", account(), "shop"),
         bind("ClusterRoleBinding", "ClusterRole", "c", account(namespace="")),
     ],
 )
@@ -237,6 +238,21 @@ def test_an_aggregated_role_has_the_rules_of_those_it_selects(selector: dict[str
     assert usable(grants, WEB) == ({"one"} if granted else set())
 
 
+def test_several_selectors_select_what_one_of_them_does() -> None:
+    use_two = {**USE_ONE, "resourceNames": ["two"]}
+    grants = read_grants(
+        [
+            aggregate("all", {"matchLabels": {"team": "a"}}, {"matchLabels": {"team": "b"}}),
+            role("ClusterRole", "one", USE_ONE, labels={"team": "a"}),
+            role("ClusterRole", "two", use_two, labels={"team": "b"}),
+            role("ClusterRole", "three", {**USE_ONE, "resourceNames": None}, labels={"team": "c"}),
+            bind("ClusterRoleBinding", "ClusterRole", "all", account()),
+        ]
+    )
+    assert usable(grants, WEB) == NAMES
+    assert grants.find_policies(WEB, "shop") == {"one", "two"}
+
+
 def test_an_empty_selector_selects_cluster_admin() -> None:
     grants = read_grants([aggregate("all", {}), bind("ClusterRoleBinding", "ClusterRole", "all", account())])
     assert usable(grants, WEB) == NAMES
@@ -287,6 +303,7 @@ def test_grants_tell_where_they_come_from() -> None:
     assert (grant.binding_kind, grant.binding_name, grant.namespace) == ("RoleBinding", "r-binding", "shop")
     assert (grant.role_kind, grant.role_name, grant.policies) == ("ClusterRole", "r", {"one"})
     assert grants.find_grants(WEB, "bank") == ()
+    assert grant_rule(verbs=["get"]).find_grants(WEB, "shop") == ()
 
 
 def test_several_identities_join_what_they_may_use() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from migrator.model.field import format_path
-from migrator.psp.model import AllowedHostPath, IDRange, IDStrategy, PodSecurityPolicy
+from migrator.psp.model import AllowedHostPath, IDRange, IDStrategy, PodSecurityPolicy, SELinuxStrategy
 from migrator.psp.read import read_policy
 
 PLAIN: dict[str, Any] = {
@@ -21,6 +24,9 @@ SECCOMP = "seccomp.security.alpha.kubernetes.io/"
 APPARMOR = "apparmor.security.beta.kubernetes.io/"
 
 
+CASES = YAML(typ="safe").load((Path(__file__).parent / "problems.yaml").read_text(encoding="utf-8"))
+
+
 def read(**spec: Any) -> PodSecurityPolicy:
     document = copy.deepcopy(PLAIN)
     document["spec"].update(spec)
@@ -29,11 +35,25 @@ def read(**spec: Any) -> PodSecurityPolicy:
 
 def test_a_plain_policy_has_the_api_s_defaults() -> None:
     policy = read()
+    any_id = IDStrategy("RunAsAny")
+    assert policy == replace(
+        PodSecurityPolicy("plain"),
+        se_linux=SELinuxStrategy("RunAsAny"),
+        run_as_user=any_id,
+        supplemental_groups=any_id,
+        fs_group=any_id,
+    )
+    flags = (
+        policy.privileged,
+        policy.host_network,
+        policy.host_pid,
+        policy.host_ipc,
+        policy.read_only_root_filesystem,
+    )
+    assert not any(flags)
+    assert policy.allow_privilege_escalation
     assert policy.usable
-    assert (policy.name, policy.allow_privilege_escalation, policy.privileged) == ("plain", True, False)
-    assert policy.run_as_group is None
-    assert policy.runtime_class is None
-    assert policy.seccomp.allowed is None
+    assert AllowedHostPath("/") == AllowedHostPath("/", False)
 
 
 def test_every_field_is_read() -> None:
@@ -57,95 +77,24 @@ def test_every_field_is_read() -> None:
     assert not policy.allow_privilege_escalation
 
 
-@pytest.mark.parametrize(
-    ("spec", "field", "effect"),
-    [
-        ({"runAsUser": {"rule": "MustRunAs"}}, "spec.runAsUser.ranges", "skipped"),
-        ({"seLinux": {"rule": "MustRunAs"}}, "spec.seLinux.seLinuxOptions", "skipped"),
-        ({"fsGroup": {"rule": "MayRunAs"}}, "spec.fsGroup.ranges", "skipped"),
-        ({"supplementalGroups": {"rule": "MustRunAs", "ranges": []}}, "spec.supplementalGroups.ranges", "skipped"),
-        ({"runAsGroup": {"rule": "MustRunAs"}}, "spec.runAsGroup.ranges", "refused"),
-        ({"runAsGroup": {"rule": "RunAsAny", "ranges": [{"min": 1, "max": 2}]}}, "spec.runAsGroup.ranges", "refused"),
-        (
-            {"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 5, "max": 1}]}},
-            "spec.runAsUser.ranges[0].min",
-            "refused",
-        ),
-        (
-            {"fsGroup": {"rule": "RunAsAny", "ranges": [{"min": -1, "max": 1}]}},
-            "spec.fsGroup.ranges[0].min",
-            "refused",
-        ),
-        ({"runAsUser": {"rule": "MustRunAsRoot"}}, "spec.runAsUser.rule", "refused"),
-        ({"seLinux": None}, "spec.seLinux.rule", "refused"),
-        ({"volumes": ["secret", "emptydir"]}, "spec.volumes[1]", "refused"),
-        ({"volumes": ["image"]}, "spec.volumes[0]", "refused"),
-        (
-            {"requiredDropCapabilities": ["A"], "allowedCapabilities": ["*"]},
-            "spec.requiredDropCapabilities",
-            "refused",
-        ),
-        (
-            {"requiredDropCapabilities": ["A"], "defaultAddCapabilities": ["A"]},
-            "spec.defaultAddCapabilities[0]",
-            "refused",
-        ),
-        (
-            {"allowPrivilegeEscalation": False, "defaultAllowPrivilegeEscalation": True},
-            "spec.defaultAllowPrivilegeEscalation",
-            "refused",
-        ),
-        ({"allowedHostPaths": [{"pathPrefix": "/a/../b"}]}, "spec.allowedHostPaths[0].pathPrefix", "refused"),
-        ({"allowedHostPaths": [{}]}, "spec.allowedHostPaths[0].pathPrefix", "refused"),
-        ({"allowedFlexVolumes": [{}]}, "spec.allowedFlexVolumes[0].driver", "refused"),
-        ({"allowedCSIDrivers": [{"name": "a b"}]}, "spec.allowedCSIDrivers[0].name", "refused"),
-        ({"forbiddenSysctls": ["Kernel"]}, "spec.forbiddenSysctls[0]", "refused"),
-        ({"forbiddenSysctls": ["*", "kernel.msgmax"]}, "spec.forbiddenSysctls", "refused"),
-        (
-            {"allowedUnsafeSysctls": ["kernel.*"], "forbiddenSysctls": ["kernel.msg*"]},
-            "spec.allowedUnsafeSysctls[0]",
-            "refused",
-        ),
-        ({"runtimeClass": {"defaultRuntimeClassName": "x"}}, "spec.runtimeClass.allowedRuntimeClassNames", "refused"),
-        (
-            {"runtimeClass": {"allowedRuntimeClassNames": ["x", "x"]}},
-            "spec.runtimeClass.allowedRuntimeClassNames[1]",
-            "refused",
-        ),
-        ({"privileged": "yes"}, "spec.privileged", "refused"),
-        ({"hostPorts": [{"min": "80", "max": 90}]}, "spec.hostPorts[0].min", "refused"),
-        ({"hostPorts": [{"min": True, "max": 90}]}, "spec.hostPorts[0].min", "refused"),
-        ({"volumes": "secret"}, "spec.volumes", "refused"),
-        ({"runAsUser": "RunAsAny"}, "spec.runAsUser", "refused"),
-    ],
-)
-def test_what_is_wrong_is_told_with_its_place(spec: dict[str, Any], field: str, effect: str) -> None:
-    policy = read(**spec)
-    assert not policy.usable
-    problem = policy.problems[0]
-    assert (format_path(problem.field), problem.effect) == (field, effect)
-    assert problem.message
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["spec"])[:60])
+def test_what_is_wrong_is_told_with_its_place(case: dict[str, Any]) -> None:
+    problems = read(**case["spec"]).problems
+    told = [f"{format_path(problem.field)}: {problem.effect}: {problem.message}" for problem in problems]
+    assert told == (case.get("problems") or [])
+
+
+def test_half_of_the_cases_have_no_problem() -> None:
+    assert sum(not case.get("problems") for case in CASES) * 2 >= len(CASES) - 1
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [
-        {"runAsUser": {"rule": "RunAsAny", "ranges": [{"min": 1, "max": 2}]}},
-        {"runAsUser": {"rule": "MustRunAsNonRoot"}},
-        {"runAsGroup": {"rule": "MayRunAs", "ranges": [{"min": 2, "max": 2}]}},
-        {"hostPorts": [{"min": 90, "max": 80}]},
-        {"volumes": ["*", "cephFS", "ephemeral"]},
-        {"volumes": None, "allowedCapabilities": None, "hostPorts": None},
-        {"allowedProcMountTypes": ["Masked"]},
-        {"allowedUnsafeSysctls": ["*"], "forbiddenSysctls": []},
-        {"allowedUnsafeSysctls": ["net.*"], "forbiddenSysctls": ["kernel.*"]},
-        {"requiredDropCapabilities": ["ALL"], "allowedCapabilities": ["KILL"]},
-        {"runtimeClass": {"allowedRuntimeClassNames": []}},
-        {"allowPrivilegeEscalation": False, "defaultAllowPrivilegeEscalation": False},
-    ],
+    ("name", "wrong"),
+    [("a" * 253, False), ("a.b-c", False), ("0", False), ("a" * 254, True), ("A", True), ("", True), ("a_b", True)],
 )
-def test_what_the_api_server_takes_is_taken(spec: dict[str, Any]) -> None:
-    assert read(**spec).problems == ()
+def test_names_are_checked(name: str, wrong: bool) -> None:
+    problems = read_policy({**PLAIN, "metadata": {"name": name}}).problems
+    assert [problem.message for problem in problems] == wrong * [f'"{name}" is not a lowercase RFC 1123 subdomain']
 
 
 @pytest.mark.parametrize(
