@@ -35,7 +35,7 @@ def _answer(question: Question) -> str:
     return question.options[0] if question.options else _SAMPLES.get(question.type, "sample")
 
 
-def _read(folder: StackFolder) -> Stack:
+def read_with_samples(folder: StackFolder) -> Stack:
     files = [folder.docker_compose, *([folder.rancher_compose] if folder.rancher_compose else [])]
     questions = [question for path in files for question in find_questions(path, read_text(path))]
     answers = {question.variable: _answer(question) for question in questions if question.required}
@@ -55,7 +55,7 @@ def _translate_all() -> tuple[dict[str, Translation], dict[str, Stack], list[str
     folders = find_stacks(CORPUS)
     for folder in folders if FULL else folders[::6]:
         try:
-            stack = _read(folder)
+            stack = read_with_samples(folder)
             translated[str(folder.path)] = translate_stack(stack, RancherPolicy())
             stacks[str(folder.path)] = stack
         except InputError as error:

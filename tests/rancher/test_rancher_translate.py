@@ -242,7 +242,7 @@ def test_sidekicks_share_a_pod_and_their_volumes(translate: Translate) -> None:
     )
     pod = result.pod("app")
     assert [container["name"] for container in pod["containers"]] == ["app", "helper"]
-    assert [container["name"] for container in pod["initContainers"]] == ["conf-content", "conf"]
+    assert [container["name"] for container in pod["initContainers"]] == ["copy-conf", "conf"]
     mounts = {mount["mountPath"]: mount for mount in result.container("app")["volumeMounts"]}
     shared = {mount["mountPath"]: mount["name"] for mount in result.container("app", "helper")["volumeMounts"]}
     assert mounts["/data"]["name"] == shared["/data"]
@@ -602,6 +602,17 @@ def test_files_are_one_for_each_service_in_the_stack_s_order(translate: Translat
     result = translate("web: {image: x, links: ['db:sql'], volumes: ['v:/v']}\ndb: {image: y}\n")
     names = list(dict.fromkeys(item.file_name for item in result.translation.objects))
     assert names == ["shop/namespace.yaml", "shop/volumes.yaml", "shop/web.yaml", "shop/db.yaml", "shop/aliases.yaml"]
+
+
+@pytest.mark.parametrize(
+    "docker",
+    [
+        "catalog: {image: x}\nversion: {image: y}\n",
+        "version: '2'\nservices: {catalog: {image: x}, version: {image: y}, .catalog: {name: z}}\n",
+    ],
+)
+def test_services_may_be_named_like_sections(translate: Translate, docker: str) -> None:
+    assert translate(docker).names("Deployment") == ["catalog", "version"]
 
 
 def test_every_key_has_one_fate(translate: Translate) -> None:

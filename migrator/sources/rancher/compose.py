@@ -15,9 +15,6 @@ from migrator.yaml.data import construct
 from migrator.yaml.nodes import MappingNode, Node, ScalarNode, compose
 from migrator.yaml.scan import decode, line_of
 
-CATALOG_KEYS = (".catalog", "catalog")
-_NOT_SERVICES = (*CATALOG_KEYS, "version")
-
 
 @dataclass(frozen=True, slots=True)
 class KeyOrigin:
@@ -66,7 +63,18 @@ class ComposeFile:
             return {}
         if not isinstance(raw, Mapping):
             raise self.refuse(("services",), "services must be a mapping")
-        return {name: service for name, service in raw.items() if name not in _NOT_SERVICES}
+        return {name: service for name, service in raw.items() if not self.is_section(name)}
+
+    def is_section(self, name: str) -> bool:
+        """Tell whether a key beside the services is none itself: the catalog's part, or format 1's `version`.
+
+        A service may be named so: the catalog's part has no image.
+        """
+        if name == ".catalog":
+            return True
+        value = self.data.get(name)
+        described = isinstance(value, Mapping) and ("image" in value or "build" in value)
+        return not self.second_format and name in ("catalog", "version") and not described
 
     def refuse(self, path: FieldPath, problem: str, hint: str = "") -> InputError:
         """Make the error for something at a path."""

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from migrator.model.field import FieldPath
-from migrator.sources.rancher.compose import CATALOG_KEYS, ComposeFile, KeyOrigin
+from migrator.sources.rancher.compose import ComposeFile, KeyOrigin
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.model import KeyFate, mark, report
 from migrator.sources.rancher.translate.survey import Context
@@ -90,12 +90,10 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
             return mark(key, inherited.fate, inherited.message)
-    if any(step in CATALOG_KEYS for step in key.path[: depth + 1]) or len(key.path) <= depth:
+    if len(key.path) <= depth or (depth and key.path[0] != "services"):
         return _default(key, _rows("stack").get(str(key.path[0])))
-    if depth and key.path[0] != "services":
-        return _default(key, _rows("stack").get(str(key.path[0])))
-    if len(key.path) == 1 and key.path[0] == "version" and not depth:
-        return _default(key, _rows("stack")["version"])
+    if file.is_section(str(key.path[depth])):
+        return _default(key, _rows("stack").get(str(key.path[depth])))
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
     return _default(key, _rows("service").get(str(key.path[depth + 1])))

@@ -366,7 +366,10 @@ class _Drafter:
         service = self.balancer.service
         gone = "The load balancer's container is gone; an Ingress controller or the Service does its work."
         for key, setting in service.settings.items():
-            if key in ("ports", "expose", "links", "external_links", "lb_config", "load_balancer_config", "labels"):
+            if key in ("lb_config", "load_balancer_config", "labels"):
+                continue
+            if key in ("ports", "expose", "links", "external_links"):
+                self.fates.append(mark(setting.origin, "translated", "rules of the Ingress and the Services"))
                 continue
             if key in ("default_cert", "certs"):
                 self.fates.append(

@@ -416,7 +416,7 @@ class _PodBuilder:
                 message = f"an init container copies what {service.text('image')} holds, as Docker did"
                 self.comments.append(f"{message}; the image needs a shell")
                 yield {
-                    "name": make_name(f"{self.context.names[source]}-content"),
+                    "name": make_name(f"copy-{self.context.names[source]}"),
                     "image": service.text("image").removeprefix("docker:"),
                     "command": [
                         "sh",
