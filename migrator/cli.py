@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from migrator.review.text import Painter
 
 TROUBLE = 2
+INTERRUPTED = "interrupted; nothing was written"
+TYPER_INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 app = typer.Typer(
     name="migrator",
@@ -42,12 +45,12 @@ def main() -> None:
         app()
     except MigratorError as error:
         _fail(str(error))
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _fail(INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == TYPER_INTERRUPTED:
+            _fail(INTERRUPTED)
+        raise
     except MemoryError:
         _fail("out of memory")
     except RecursionError:
@@ -322,15 +325,16 @@ def apply(
         raise InputError("apply --in-place", "standard input cannot be edited in place", hint="use --stdout")
     made, inventory = run.make_plan(phase, keep_going=False)
     from migrator.planning.plan import find_open_numbers
+    from migrator.rendering.copy import write_out, write_stream
     from migrator.rendering.render import render_plan
-    from migrator.rendering.write import write_in_place, write_out, write_stream
+    from migrator.rendering.write import write_in_place
 
     changes = render_plan(made, inventory.files, run.jobs)
     if in_place:
-        written = write_in_place(changes)
+        written = write_in_place(changes, _ignore_interrupts)
     elif out is not None:
         stdin = next((file.content for file in inventory.files if file.path == "-"), None)
-        written = write_out(changes, made.sources, out, stdin)
+        written = write_out(changes, made.sources, out, stdin, _ignore_interrupts)
     else:
         from migrator.sources.files import read_bytes
 
@@ -499,8 +503,8 @@ def _read(
 
     for journal in find_journals(sources):
         found = recover(journal)
-        what = "finished writing" if found.finished else "undone; the files are as they were"
-        _say(f"an earlier run in {found.folder} was interrupted: {found.files} file(s) {what}", False)
+        what = "all were written" if found.finished else "undone; they are as they were"
+        _say(f"an earlier run in {found.folder} was interrupted: {found.files} file(s), {what}", False)
     if not HAS_C_PARSER:
         _say("ruamel.yaml.clib is missing, so reading is slow: pip install ruamel.yaml.clib", quiet)
     options = ReadOptions(
@@ -549,8 +553,23 @@ def _print(text: str) -> None:
 
 
 def _print_bytes(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # Python writes what is left once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            # The reader of a pipe has seen enough.
+            sys.exit(BROKEN_PIPE)
+        raise InputError("standard output", f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _ignore_interrupts() -> None:
+    import signal
+
+    # What is written cannot be taken back any more, as the message of an interrupt would say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write_file(path: Path, text: str) -> None:

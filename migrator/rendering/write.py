@@ -1,8 +1,8 @@
-"""Writing: all files of a run or none of them, also across a crash.
+"""Writing in place: all files of a run or none of them, also across a crash.
 
-In place, every new content is first staged beside its file, under a journal that names them all; one line in the
-journal commits the run; then the staged files are renamed over the old ones. A run that finds a journal finishes
-what was committed and undoes what was not.
+A journal names the files of the run. Every new content is staged beside its file and every old one kept beside it
+before the first file is replaced, so that whatever happens on the way can be undone by renaming alone, on a full disk
+too. One line in the journal commits the run. A run that finds a journal puts back what was not committed.
 """
 
 from __future__ import annotations
@@ -12,147 +12,252 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from migrator.errors import InputError
 from migrator.rendering.render import FileChange
 from migrator.sources.files import JOURNAL_NAME, hash_content
 
 COMMITTED = b"committed\n"
-STAGED_SUFFIX = ".migrator-new"
+JOURNAL_VERSION = "1.0"
+NOTHING_WRITTEN = "nothing was written; the files are as they were"
 SYNC_ONE_BY_ONE = 20
-"""Files up to which each is synced by itself; beyond that one sync of everything is faster."""
+"""Paths up to which each is synced by itself; beyond that one sync of everything is faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found of an earlier run: its folder, whether it was finished or undone, and its files."""
+    """What was found of an interrupted run: its folder, whether it had written all, how many files it names."""
 
     folder: Path
     finished: bool
     files: int
 
 
-def write_in_place(changes: Sequence[FileChange]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file of a run, as the journal names it: the SHA-256 of its bytes before (None: it is new) and after."""
+
+    path: Path
+    old: str | None
+    new: str
+
+    @property
+    def staged(self) -> Path:
+        """Where the new content waits until it takes the file's place."""
+        return self.path.with_name(f".{self.path.name}.migrator-new")
+
+    @property
+    def kept(self) -> Path:
+        """Where the old file stays until the run is committed."""
+        return self.path.with_name(f".{self.path.name}.migrator-old")
+
+    def is_replaced(self) -> bool:
+        """Whether the staged content has taken the file's place: it moves there, and the old file was kept before."""
+        if os.path.lexists(self.staged):
+            return False
+        return os.path.lexists(self.kept) if self.old is not None else _hash_file(self.path) == self.new
+
+
+def write_in_place(changes: Sequence[FileChange], before_commit: Callable[[], None] = lambda: None) -> list[str]:
     """Write file changes over their files, all or nothing.
 
-    Raises InputError where a file cannot be written or has changed; then nothing is written.
+    Mode, owner and extended attributes stay. A link keeps pointing at the file that it means; other hard links of a
+    file keep the old content. `before_commit` is called when the run can still be undone for the last time. Raises
+    InputError where a file cannot be written or has changed; then nothing is written.
     """
     if not changes:
         return []
-    targets = [(change, Path(os.path.realpath(change.path))) for change in changes]
-    folder = Path(os.path.commonpath([target.parent for _, target in targets]))
-    journal = folder / JOURNAL_NAME
-    entries = [{"path": str(target), "staged": str(_staged_path(target))} for _, target in targets]
-    try:
-        descriptor = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        raise InputError(
-            str(journal), "another run is writing here", hint="wait for it, or look at the file"
-        ) from None
-    except OSError as error:
-        raise _refuse(str(folder), error) from None
-    with os.fdopen(descriptor, "r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    entries = _list_entries(changes)
+    folder = Path(os.path.commonpath([entry.path.parent for entry in entries]))
+    with _create_journal(folder) as journal:
+        committed = False
         try:
-            file.write(json.dumps({"formatVersion": "1.0", "entries": entries}).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-            for change, target in targets:
-                _stage(change, target)
-            _sync([_staged_path(target) for _, target in targets])
-            for change, target in targets:
-                _refuse_changed(change, target)
-            file.write(COMMITTED)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException as error:
-            _remove_staged(entry["staged"] for entry in entries)
-            journal.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise _refuse(str(folder), error) from None
-            raise
-        _rename_staged(entries)
-        journal.unlink()
+            _append(journal, _write_journal(folder, entries))
+            _sync([folder])
+            for change, entry in zip(changes, entries, strict=True):
+                _stage(change, entry)
+            for change, entry in zip(changes, entries, strict=True):
+                _refuse_changed(change, entry)
+                _keep(change, entry)
+            # A rename must not reach the disk before what it moves, nor before what undoes it.
+            _sync([*(entry.staged for entry in entries), *_folders(entries)])
+            for change, entry in zip(changes, entries, strict=True):
+                with _refusing(change.path):
+                    entry.staged.replace(entry.path)
+            _sync(_folders(entries))
+            before_commit()
+            _append(journal, COMMITTED)
+            committed = True
+        except OSError as error:
+            raise _refuse(str(folder), error) from None
+        finally:
+            _settle(entries, committed)
+            (folder / JOURNAL_NAME).unlink()
     return [change.path for change in changes]
 
 
-def _staged_path(target: Path) -> Path:
-    return target.with_name(f".{target.name}{STAGED_SUFFIX}")
-
-
-def _stage(change: FileChange, target: Path) -> None:
-    """Write a file's new content beside it, with its mode and owner."""
-    staged = _staged_path(target)
-    if change.old is not None:
-        status = target.stat()
-        if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(target, os.W_OK):
+def _list_entries(changes: Sequence[FileChange]) -> list[_Entry]:
+    """List the files of a run by their real paths, and refuse what cannot be written before anything is."""
+    entries: dict[Path, _Entry] = {}
+    for change in changes:
+        path = Path(os.path.realpath(change.path))
+        if path in entries:
+            raise InputError(change.path, f"is the same file as {path}, which changes too", hint="give it only once")
+        old = None if change.old is None else hash_content(change.old)
+        entry = entries[path] = _Entry(path, old, hash_content(change.new_content()))
+        if os.path.lexists(entry.kept):
+            hint = f"compare it with {change.path}, then delete it"
+            raise InputError(str(entry.kept), "is the old file of an interrupted run without its journal", hint=hint)
+        if change.old is not None and not _is_writable(path):
             raise InputError(change.path, "is read-only", hint="make it writable, or write elsewhere with --out")
-    elif target.exists():
-        raise InputError(change.path, "is there already, and would be a new file", hint="move it away")
+    return list(entries.values())
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether a file may be written; root too respects a file that nobody may write."""
     try:
-        with staged.open("wb") as file:
+        return bool(stat.S_IMODE(path.stat().st_mode) & 0o222) and os.access(path, os.W_OK)
+    except OSError:
+        # What is gone by now is said where the file is compared with what was read.
+        return True
+
+
+@contextmanager
+def _create_journal(folder: Path) -> Iterator[BinaryIO]:
+    """Create a run's journal and hold its lock.
+
+    Raises InputError where another run is at work here, in a folder above or in one below.
+    """
+    path = folder / JOURNAL_NAME
+    with _refusing(str(folder), "the files of one run need a folder in common that can be written"):
+        try:
+            journal = path.open("xb")
+        except FileExistsError:
+            raise _refuse_second_run(path) from None
+    with journal:
+        try:
+            _lock(journal, path)
+        except OSError as error:
+            path.unlink()
+            raise InputError(str(path), f"cannot be locked: {_say(error)}", hint=NOTHING_WRITTEN) from None
+        others = [other for other in find_journals([str(folder)]) if other != path]
+        if others:
+            path.unlink()
+            raise _refuse_second_run(others[0])
+        yield journal
+
+
+def _lock(journal: BinaryIO, path: Path) -> None:
+    """Lock a journal for one run.
+
+    Raises InputError where another run holds it or has just removed it.
+    """
+    try:
+        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        current = os.path.samestat(os.fstat(journal.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        current = False
+    if not current:
+        raise _refuse_second_run(path)
+
+
+def _write_journal(folder: Path, entries: Iterable[_Entry]) -> bytes:
+    files = [{"path": str(entry.path.relative_to(folder)), "old": entry.old, "new": entry.new} for entry in entries]
+    return json.dumps({"formatVersion": JOURNAL_VERSION, "files": files}).encode() + b"\n"
+
+
+def _append(journal: BinaryIO, content: bytes) -> None:
+    journal.write(content)
+    journal.flush()
+    os.fsync(journal.fileno())
+
+
+def _stage(change: FileChange, entry: _Entry) -> None:
+    """Write a file's new content beside it, with its mode, owner and extended attributes."""
+    with _refusing(change.path):
+        # Only a run without a journal can have left this one, and it replaced nothing: the old file is not kept.
+        entry.staged.unlink(missing_ok=True)
+        mode = 0o666 if change.old is None else 0o600
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(entry.staged, flags, mode), "wb") as file:  # noqa: PTH123 - with the mode from the start
             file.write(change.new_content())
         if change.old is not None:
-            staged.chmod(stat.S_IMODE(status.st_mode))
-            if os.geteuid() == 0:
-                os.chown(staged, status.st_uid, status.st_gid)
-    except OSError as error:
-        raise _refuse(change.path, error) from None
+            _copy_ownership(entry.path, entry.staged)
 
 
-def _refuse(path: str, error: OSError) -> InputError:
-    problem = f"cannot be written: {(error.strerror or str(error)).lower()}"
-    return InputError(path, problem, hint="nothing was written; the files are as they were")
+def _copy_ownership(source: Path, target: Path) -> None:
+    status = source.stat()
+    own = target.stat()
+    if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
+        try:
+            os.chown(target, status.st_uid, status.st_gid)
+        except PermissionError:
+            # A shared folder: who writes a file owns it, as with git; its group stays where that is allowed.
+            with suppress(PermissionError):
+                os.chown(target, -1, status.st_gid)
+    shutil.copystat(source, target)
+    os.utime(target)
 
 
-def _refuse_changed(change: FileChange, target: Path) -> None:
-    if change.old is not None and hash_content(target.read_bytes()) != hash_content(change.old):
-        raise InputError(change.path, "has changed since it was read", hint="run migrator again; nothing was written")
-    if change.old is None and target.exists():
-        raise InputError(change.path, "has appeared since the sources were read", hint="run migrator again")
-
-
-def _sync(paths: Sequence[Path]) -> None:
-    if len(paths) > SYNC_ONE_BY_ONE:
-        os.sync()
+def _refuse_changed(change: FileChange, entry: _Entry) -> None:
+    current = _hash_file(entry.path)
+    if current == entry.old:
         return
-    for path in paths:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    if change.old is None:
+        raise InputError(change.path, "has appeared since the sources were read", hint="run migrator again")
+    problem = "is gone" if current is None else "has changed"
+    hint = "run migrator again; nothing was written"
+    raise InputError(change.path, f"{problem} since it was read", hint=hint)
 
 
-def _rename_staged(entries: Iterable[dict[str, str]]) -> int:
-    count = 0
-    folders = set()
+def _keep(change: FileChange, entry: _Entry) -> None:
+    """Keep the old file under a second name; as a copy where the file system has no hard links."""
+    if change.old is None:
+        return
+    with _refusing(change.path):
+        try:
+            os.link(entry.path, entry.kept)
+        except OSError:
+            shutil.copy2(entry.path, entry.kept)
+            _copy_ownership(entry.path, entry.kept)
+            _sync([entry.kept])
+
+
+def _settle(entries: Sequence[_Entry], committed: bool) -> None:
+    """Leave the files of a run alone: put the old ones back unless it was committed, and remove what stood beside.
+
+    It may end at any point and be done again. Raises InputError where a person has edited a file that would be put
+    back, before it touches anything.
+    """
+    if not committed:
+        replaced = {entry: _hash_file(entry.path) for entry in entries if entry.is_replaced()}
+        for entry, current in replaced.items():
+            if current not in (entry.old, entry.new):
+                hint = f"its old content is in {entry.kept}: put either back in its place, then run migrator again"
+                raise InputError(str(entry.path), "has been edited since a run here was interrupted", hint=hint)
+        for entry, current in replaced.items():
+            if current == entry.old:
+                continue
+            with _refusing(str(entry.path), "the next run tries again to put the old files back"):
+                if entry.old is None:
+                    entry.path.unlink()
+                else:
+                    entry.kept.replace(entry.path)
+        _sync(_folders(replaced))
     for entry in entries:
-        if os.path.lexists(entry["staged"]):
-            Path(entry["staged"]).replace(entry["path"])
-            folders.add(Path(entry["path"]).parent)
-        count += 1
-    for folder in folders:
-        _sync_folder(folder)
-    return count
+        # In this order: a kept file without a staged one is a file that was replaced.
+        entry.kept.unlink(missing_ok=True)
+        entry.staged.unlink(missing_ok=True)
+    _sync(_folders(entries))
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_staged(paths: Iterable[str]) -> None:
-    for path in paths:
-        Path(path).unlink(missing_ok=True)
-
-
-def find_journals(sources: Sequence[str]) -> list[Path]:
-    """Find the journals that earlier runs left in the sources, or in folders above them."""
+def find_journals(sources: Iterable[str]) -> list[Path]:
+    """Find the journals of other runs in the sources, and in folders above them."""
     found: dict[Path, None] = {}
     for source in sources:
         if source == "-":
@@ -161,149 +266,97 @@ def find_journals(sources: Sequence[str]) -> list[Path]:
         for folder in (start, *start.parents):
             if (folder / JOURNAL_NAME).is_file():
                 found[folder / JOURNAL_NAME] = None
-        if start.is_dir():
-            for folder_name, folders, files in os.walk(start):
-                folders[:] = [name for name in folders if not name.startswith(".")]
-                if JOURNAL_NAME in files:
-                    found[Path(folder_name) / JOURNAL_NAME] = None
+        for folder_name, folders, files in os.walk(start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            if JOURNAL_NAME in files:
+                found[Path(folder_name, JOURNAL_NAME)] = None
     return list(found)
 
 
-def recover(journal: Path) -> Recovery:
-    """Finish or undo what a journal tells of.
+def recover(path: Path) -> Recovery:
+    """Undo the interrupted run that a journal tells of, or tidy up behind it where it had written everything.
 
-    Raises InputError where the run that wrote it is still at work.
+    Raises InputError where that run is still at work, where a person has edited its files since, and where the
+    journal names files outside of its folder.
     """
+    folder = Path(os.path.realpath(path.parent))
+    with _refusing(str(path), "the next run tries again"):
+        try:
+            journal = path.open("rb")
+        except FileNotFoundError:
+            return Recovery(folder, True, 0)
+        with journal:
+            _lock(journal, path)
+            head, _, tail = journal.read().partition(b"\n")
+            entries = _read_journal(folder, head)
+            committed = tail == COMMITTED
+            _settle(entries, committed)
+            path.unlink(missing_ok=True)
+    return Recovery(folder, committed, len(entries))
+
+
+def _read_journal(folder: Path, head: bytes) -> list[_Entry]:
+    """Read a journal's files; none from one that was not written to its end, since then nothing else was begun."""
     try:
-        file = journal.open("rb")
+        document = json.loads(head)
+        version = str(document["formatVersion"])
+        if version.partition(".")[0] != JOURNAL_VERSION.partition(".")[0]:
+            hint = "run the migrator that wrote it"
+            raise InputError(str(folder / JOURNAL_NAME), f"is a journal of another format, {version}", hint=hint)
+        return [_Entry(_locate(folder, file["path"]), file["old"], file["new"]) for file in document["files"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def _locate(folder: Path, name: str) -> Path:
+    """Locate a file of a journal, which is input too and must not lead out of its folder."""
+    path = folder / name
+    if not path.is_relative_to(folder) or os.path.realpath(path) != str(path):
+        hint = "delete the journal, unless a run of yours was interrupted here"
+        raise InputError(str(folder / JOURNAL_NAME), f"names what is no file of its folder: {name}", hint=hint)
+    return path
+
+
+def _hash_file(path: Path) -> str | None:
+    try:
+        return hash_content(path.read_bytes())
     except FileNotFoundError:
-        return Recovery(journal.parent, False, 0)
-    with file:
+        return None
+
+
+def _folders(entries: Iterable[_Entry]) -> list[Path]:
+    return list(dict.fromkeys(entry.path.parent for entry in entries))
+
+
+def _sync(paths: Sequence[Path]) -> None:
+    """Bring files, and the names in folders, to the disk."""
+    if len(paths) > SYNC_ONE_BY_ONE:
+        os.sync()
+        return
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(str(journal), "another run is writing here", hint="wait until it has ended") from None
-        head, _, tail = file.read().partition(b"\n")
-        try:
-            entries = json.loads(head)["entries"] if head else []
-        except (ValueError, KeyError, TypeError):
-            # The run ended while it wrote the journal, before it staged anything.
-            entries = []
-        committed = tail == COMMITTED
-        if committed:
-            _rename_staged(entries)
-        else:
-            _remove_staged(entry["staged"] for entry in entries)
-        journal.unlink(missing_ok=True)
-    return Recovery(journal.parent, committed, len(entries))
-
-
-def write_out(changes: Sequence[FileChange], sources: Sequence[str], out: Path, stdin: bytes | None) -> list[str]:
-    """Write a copy of the sources, with the changes made, into a new folder.
-
-    Each file stands under its path relative to its source. Raises InputError where `out` holds something already,
-    lies inside a source, or where two sources have a file of one path; then nothing is left behind.
-    """
-    out = Path(os.path.realpath(out))
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(str(out), "is not empty", hint="give a new folder, or empty this one")
-    if out.exists() and not out.is_dir():
-        raise InputError(str(out), "is a file", hint="give a new folder")
-    for source in sources:
-        if source != "-" and Path(source).is_dir() and out.is_relative_to(os.path.realpath(source)):
-            raise InputError(str(out), f"lies inside the source {source}", hint="give a folder beside it")
-    with _built_beside(out) as staging:
-        copied: dict[Path, str] = {}
-        for source in sources:
-            for origin, relative in _list_copies(source):
-                if relative in copied:
-                    raise InputError(str(relative), f"stands in two sources: {copied[relative]} and {source}")
-                copied[relative] = source
-                target = _inside(staging, relative)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if origin is None:
-                    target.write_bytes(stdin or b"")
-                else:
-                    shutil.copy2(origin, target)
-        written = []
-        for change in changes:
-            relative = _relative_to_source(change.path, sources)
-            target = _inside(staging, relative)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(change.new_content())
-            written.append(str(out / relative))
-    return written
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
-def _built_beside(out: Path) -> Iterator[Path]:
-    """Build a folder beside its place, and move it there when it is complete."""
-    staging = out.with_name(f".{out.name}.migrator-{os.getpid()}")
+def _refusing(path: str, hint: str = NOTHING_WRITTEN) -> Iterator[None]:
+    """Turn what the file system says into an error that names the path as a person gave it."""
     try:
-        staging.mkdir(parents=True)
-        yield staging
-        if out.exists():
-            out.rmdir()
-        staging.rename(out)
+        yield
     except OSError as error:
-        raise _refuse(error.filename or str(out), error) from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        raise _refuse(path, error, hint) from None
 
 
-def _list_copies(source: str) -> Iterator[tuple[Path | None, Path]]:
-    """List what `--out` copies of a source: all files but Git's, links that stay inside as the files they mean."""
-    if source == "-":
-        yield None, Path("stdin.yaml")
-        return
-    root = Path(source)
-    if not root.is_dir():
-        yield root, Path(root.name)
-        return
-    inside = Path(os.path.realpath(root))
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(files):
-            path = Path(folder) / name
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
-                continue
-            if path.is_file() and name != JOURNAL_NAME:
-                yield path, path.relative_to(root)
+def _refuse(path: str, error: OSError, hint: str = NOTHING_WRITTEN) -> InputError:
+    return InputError(path, f"cannot be written: {_say(error)}", hint=hint)
 
 
-def _relative_to_source(path: str, sources: Sequence[str]) -> Path:
-    if path == "-":
-        return Path("stdin.yaml")
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - without resolving links
-    for source in sources:
-        root = Path(os.path.abspath(source))  # noqa: PTH100
-        if root.is_dir() and absolute.is_relative_to(root):
-            return absolute.relative_to(root)
-        if absolute == root or absolute.parent == root.parent:
-            return Path(absolute.name)
-    raise InputError(path, "lies in none of the sources")
+def _say(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
-def _inside(folder: Path, relative: Path) -> Path:
-    """Give a path below a folder.
-
-    Raises InputError for one that would leave it.
-    """
-    target = Path(os.path.normpath(folder / relative))
-    if not target.is_relative_to(folder):
-        raise InputError(str(relative), "would be written outside of the folder that was asked for")
-    return target
-
-
-def write_stream(changes: Sequence[FileChange], paths: Sequence[str], contents: dict[str, bytes]) -> bytes:
-    """Write files and new ones as one stream of documents; a single file keeps its bytes."""
-    edited = {change.path: change.new_content() for change in changes}
-    parts: list[bytes] = []
-    for path in sorted({*paths, *edited}, key=lambda path: (path not in contents, path)):
-        content = edited.get(path, contents.get(path, b""))
-        if parts and not parts[-1].endswith(b"\n"):
-            parts.append(b"\n")
-        if parts and not content.startswith((b"---", b"%")):
-            parts.append(b"---\n")
-        parts.append(content)
-    return b"".join(parts)
+def _refuse_second_run(journal: Path) -> InputError:
+    return InputError(str(journal), "another run is writing here", hint="wait until it has ended, then run again")
