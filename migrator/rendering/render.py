@@ -150,10 +150,12 @@ def _render_in_parallel(
     works: Sequence[_Work], contents: Mapping[str, bytes], jobs: int
 ) -> list[tuple[Replacement, ...]]:
     import multiprocessing
+    import signal
 
     global _contents
     _contents = contents
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+    # An interrupt reaches every process of a terminal; the one that the others work for answers it.
+    with multiprocessing.get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         return pool.map(_render_inherited, works, chunksize=1)
 
 

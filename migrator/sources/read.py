@@ -171,6 +171,7 @@ def _read_in_parallel(
 ) -> list[_FileResult]:
     """Read in `jobs` processes: small files in bundles, large streams in ranges cut at their documents."""
     import multiprocessing
+    import signal
 
     results: list[_FileResult] = []
     tasks: list[_Task] = []
@@ -193,7 +194,8 @@ def _read_in_parallel(
         tasks.append(_Task(tuple(bundle)))
     global _settings
     _settings = settings
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+    # An interrupt reaches every process of a terminal; the one that the others work for answers it.
+    with multiprocessing.get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         pieces: dict[str, list[ManifestRead]] = {}
         for task, task_results in zip(tasks, pool.imap(_run_task, tasks), strict=True):
             if task.place is None:
