@@ -1,19 +1,33 @@
 # Every target sets itself up: a bare machine needs Python >= 3.11 and make.
-PYTHON ?= python3
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance bench wheel clean
+.PHONY: help demo test lint wheel-test conformance bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(VENV)/ready: pyproject.toml
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is not on PATH; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+
+# The program alone, and the program with what its tests need.
+$(VENV)/installed: $(BIN)/python pyproject.toml
+	$(PIP) --editable .
 	@touch $@
+
+$(VENV)/ready: $(VENV)/installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed ## plan and diff of samples/host-port; writes nothing there
+	$(BIN)/migrator plan samples/host-port
+	$(BIN)/migrator diff --exit-zero samples/host-port
 
 test: $(VENV)/ready ## the quick suite: Python only
 	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel"
@@ -22,6 +36,15 @@ lint: $(VENV)/ready ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel-test: $(VENV)/ready ## the wheel, built, installed in a clean environment and run
+	$(BIN)/python -m pytest -m wheel
+
+conformance: $(VENV)/ready ## Kubernetes' own programs as judges: needs Go; the first run builds them
+	.ci/conformance $(BIN)/python
+
+bench: $(VENV)/installed ## side by side with ruamel.yaml's round trip: takes minutes
+	$(BIN)/python benchmarks/run.py
 
 clean: ## removes what make made
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

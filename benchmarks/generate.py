@@ -174,7 +174,7 @@ def main() -> None:
         part = documents[start : start + DOCUMENTS_PER_FILE]
         (tree / f"part-{start // DOCUMENTS_PER_FILE:03d}.yaml").write_text("---\n".join(part))
     (options.directory / "stream.yaml").write_text("---\n".join(documents))
-    header, footer = "apiVersion: v1\nitems:\n", "kind: List\nmetadata:\n  resourceVersion: \"\"\n"
+    header, footer = "apiVersion: v1\nitems:\n", 'kind: List\nmetadata:\n  resourceVersion: ""\n'
     (options.directory / "list.yaml").write_text(header + "".join(map(indent_item, documents)) + footer)
     load = YAML(typ="safe", pure=False).load
     items: list[Any] = [load(document) for document in documents]

@@ -1,0 +1,184 @@
+"""Measures migrator beside ruamel.yaml's round trip, on the same input in one run.
+
+    python benchmarks/run.py [--deployments 5000] [--sample-files 2] [--repeat 3]
+
+Every program runs as a process of its own and the best of its runs counts. The round trip would take minutes on the
+whole input: it gets the first files of it, and throughput is compared by bytes. Ratios move with what else the
+machine does; throughput moves with the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+MIGRATOR = (sys.executable, "-m", "migrator")
+COMMANDS = {"audit": ("audit", "--quiet"), "diff": ("diff", "--quiet", "--exit-zero")}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One program on one input: seconds by the clock, seconds of processor time, megabytes of memory."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def main() -> None:
+    """Generate the input, run everything on it and print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--deployments", type=int, default=5000, help="the size of the input (default: %(default)s)")
+    parser.add_argument("--sample-files", type=int, default=2, help="files that the round trip gets (default: 2)")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the best counts (default: 3)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="migrator-bench-") as name:
+        folder = Path(name)
+        print(f"Python {platform.python_version()}, {os.cpu_count()} processors, best of {options.repeat} runs\n")
+        whole = generate(folder / "whole", options.deployments)
+        tenth = generate(folder / "tenth", options.deployments // 10)
+        compare_with_round_trip(whole, options.sample_files, options.repeat)
+        show_other_forms(whole, options.repeat)
+        show_growth(tenth, whole, options.repeat)
+        show_start(max(options.repeat * 5, 5))
+        show_kube_linter(whole / "tree", options.repeat)
+
+
+def generate(folder: Path, deployments: int) -> Path:
+    """Write the input of so many Deployments into a folder and say how large it is."""
+    subprocess.run([sys.executable, HERE / "generate.py", folder, "--deployments", str(deployments)], check=True)
+    return folder
+
+
+def compare_with_round_trip(whole: Path, sample_files: int, repeat: int) -> None:
+    """Print throughput and ratios on the tree of files."""
+    tree = whole / "tree"
+    files = sorted(tree.iterdir())
+    sample = files[:sample_files]
+    size, sample_size = measure_size(files), measure_size(sample)
+    print(f"A tree of {len(files)} files, {size:.1f} MB; the round trip gets {len(sample)}, {sample_size:.1f} MB")
+    round_trip = measure([sys.executable, HERE / "round_trip.py", *sample], repeat)
+    base = sample_size / round_trip.wall
+    show_header()
+    show("ruamel.yaml round trip", round_trip, sample_size, base)
+    for command in COMMANDS:
+        label = "audit" if command == "audit" else "verified rewrite (diff)"
+        for jobs in (1, 2):
+            run = measure([*MIGRATOR, *COMMANDS[command], "--jobs", str(jobs), tree], repeat)
+            show(f"{label}, {jobs} process{'es' if jobs > 1 else ''}", run, size, base)
+    check_same_work(sample[0])
+
+
+def check_same_work(file: Path) -> None:
+    """End with an error where migrator takes other host ports out of a file than the round trip does."""
+    round_trip = subprocess.run([sys.executable, HERE / "round_trip.py", file], capture_output=True, check=True)
+    diff = subprocess.run([*MIGRATOR, *COMMANDS["diff"], file], capture_output=True, text=True, check=True)
+    lines = sum(line.startswith("-") and "hostPort:" in line for line in diff.stdout.splitlines())
+    if lines != int(round_trip.stdout):
+        sys.exit(
+            f"not the same work on {file}: {lines} host ports by migrator, {int(round_trip.stdout)} by ruamel.yaml"
+        )
+    print(f"Both take the same {lines} host ports out of the first file.\n")
+
+
+def show_other_forms(whole: Path, repeat: int) -> None:
+    """Print what the same objects cost in other forms."""
+    print("The same objects in other forms, one process")
+    show_header()
+    for name, label in (("stream.yaml", "one stream"), ("list.yaml", "one List"), ("list.json", "one List, JSON")):
+        size = measure_size([whole / name])
+        for command in COMMANDS:
+            run = measure([*MIGRATOR, *COMMANDS[command], "--jobs", "1", whole / name], repeat)
+            show(f"{command}, {label}, {size:.1f} MB", run, size, None)
+    print()
+
+
+def show_growth(tenth: Path, whole: Path, repeat: int) -> None:
+    """Print how time grows with the input."""
+    small, large = measure_size((tenth / "tree").iterdir()), measure_size((whole / "tree").iterdir())
+    print(f"Growth, one process: {small:.1f} MB to {large:.1f} MB, {large / small:.1f} times the input")
+    for command in COMMANDS:
+        runs = [
+            measure([*MIGRATOR, *COMMANDS[command], "--jobs", "1", folder / "tree"], repeat)
+            for folder in (tenth, whole)
+        ]
+        factor = runs[1].wall / runs[0].wall
+        print(f"  {command:<30} {runs[0].wall:8.2f} s {runs[1].wall:8.2f} s   {factor:5.1f} times the time")
+    print()
+
+
+def show_start(repeat: int) -> None:
+    """Print what `migrator --help` costs beyond an interpreter that does nothing."""
+    bare, start = [], []
+    for _ in range(repeat):
+        bare.append(measure([sys.executable, "-c", "pass"], 1).wall)
+        start.append(measure([*MIGRATOR, "--help"], 1).wall)
+    beyond = statistics.median(start) - statistics.median(bare)
+    print(
+        f"Start: migrator --help takes {beyond * 1000:.0f} ms beyond a bare interpreter's "
+        f"{statistics.median(bare) * 1000:.0f} ms (medians of {repeat})"
+    )
+
+
+def show_kube_linter(tree: Path, repeat: int) -> None:
+    """Print kube-linter's time on the tree where there is one: it parses and checks, and edits nothing."""
+    program = shutil.which("kube-linter")
+    if program is None:
+        print("kube-linter is not on PATH: left out")
+        return
+    run = measure([program, "lint", tree], repeat, exit_codes=(0, 1))
+    size = measure_size(tree.iterdir())
+    print(f"kube-linter lint: {run.wall:.2f} s, {size / run.wall:.2f} MB/s")
+
+
+def measure_size(files: Iterable[Path]) -> float:
+    """Add up the sizes of files, in megabytes."""
+    return sum(file.stat().st_size for file in files) / 1e6
+
+
+def measure(command: Sequence[str | Path], repeat: int, exit_codes: Collection[int] = (0,)) -> Run:
+    """Run a command several times, its output thrown away, and give the quickest run.
+
+    Ends the whole program where the command ends with another exit code.
+    """
+    words = [str(part) for part in command]
+    return min((_run_once(words, exit_codes) for _ in range(repeat)), key=lambda run: run.wall)
+
+
+def _run_once(command: Sequence[str], exit_codes: Collection[int]) -> Run:
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in exit_codes:
+        sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
+    # Bytes there, kilobytes elsewhere: getrusage(2).
+    memory = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return Run(wall, usage.ru_utime + usage.ru_stime, memory)
+
+
+def show_header() -> None:
+    print(f"  {'':<42} {'seconds':>8} {'cpu':>8} {'MB/s':>7} {'memory':>8}  ratio")
+
+
+def show(label: str, run: Run, size: float, base: float | None) -> None:
+    throughput = size / run.wall
+    ratio = "" if base is None else f"{throughput / base:5.1f}"
+    row = f"  {label:<42} {run.wall:8.2f} {run.cpu:8.2f} {throughput:7.2f} {run.memory:5.0f} MB  {ratio}"
+    print(row.rstrip(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
