@@ -20,8 +20,8 @@ def get_default_group(strategy: IDStrategy | None) -> int | None:
 
 
 def validate_groups(strategy: IDStrategy | None, groups: Sequence[int] | None, place: FieldPath) -> Iterator[str]:
-    """Every group must lie in a range; MustRunAs wants at least one."""
-    if strategy is None or strategy.rule == "RunAsAny":
+    """Every group must lie in a range; MustRunAs wants at least one. RunAsAny is never asked."""
+    if strategy is None:
         return
     value = write_ids(groups)
     if not groups and strategy.rule == "MustRunAs":
