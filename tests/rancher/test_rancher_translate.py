@@ -40,7 +40,7 @@ def test_expose_is_internal_alone(translate: Translate) -> None:
 
 
 def test_one_container_port_under_two_host_ports(translate: Translate) -> None:
-    result = translate("web: {image: nginx, ports: ['80:80', '8080:80']}\n")
+    result = translate("web: {image: nginx, ports: ['80', '80:80', '8080:80']}\n")
     assert result.container("web")["ports"] == [
         {"name": "tcp-80", "containerPort": 80, "hostPort": 80},
         {"containerPort": 80, "hostPort": 8080},

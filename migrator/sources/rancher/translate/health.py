@@ -15,7 +15,7 @@ from typing import Any
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.container import read_words
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
-from migrator.sources.rancher.translate.numbers import read_integer, round_up_seconds
+from migrator.sources.rancher.translate.numbers import read_count, round_up_seconds
 from migrator.sources.rancher.translate.references import find_references
 from migrator.sources.rancher.translate.survey import Context
 
@@ -47,7 +47,7 @@ def build_probes(service: StackService, context: Context) -> Part:
 def _build_rancher_probes(service: StackService, check: Mapping[str, Any], context: Context) -> Part:
     fates: list[KeyFate] = []
     comments: list[str] = []
-    port = read_integer(check.get("port"))
+    port = read_count(check.get("port"))
     if port is None or not 0 < port <= 65535:
         message = f"The port {check.get('port')!r} is no number from 1 to 65535: no probe."
         return Part(fates=(report(service.origin_of("health_check", "port"), message),), comments=(message,))
@@ -74,7 +74,7 @@ def _build_rancher_probes(service: StackService, check: Mapping[str, Any], conte
 
 
 def _read_positive(check: Mapping[str, Any], key: str, default: int) -> int:
-    number = read_integer(check.get(key))
+    number = read_count(check.get(key))
     return number if number and number > 0 else default
 
 
@@ -156,7 +156,7 @@ def _build_docker_probes(service: StackService, check: Mapping[str, Any]) -> Par
         "exec": {"command": command},
         "periodSeconds": _read_duration(check.get("interval"), 30),
         "timeoutSeconds": _read_duration(check.get("timeout"), 30),
-        "failureThreshold": read_integer(check.get("retries")) or 3,
+        "failureThreshold": read_count(check.get("retries")) or 3,
     }
     return Part(container={"readinessProbe": probe})
 

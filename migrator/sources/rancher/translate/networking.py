@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
-from migrator.sources.rancher.translate.names import is_dns_label
+from migrator.sources.rancher.translate.names import is_dns_label, is_hostname
 from migrator.sources.rancher.translate.numbers import read_boolean
 from migrator.sources.rancher.translate.survey import Context, read_network
 
@@ -105,14 +105,17 @@ def _read_dns(service: StackService, fates: list[KeyFate]) -> dict[str, Any]:
         if text.endswith("rancher.internal"):
             message = "Rancher's zone; the pod searches its namespace and svc.cluster.local by itself."
             fates.append(report(origin, message))
+        elif is_hostname(text.lower().rstrip(".")):
+            searches.append(text.lower())
         elif text and text != ".":
-            searches.append(text)
+            fates.append(report(origin, f"{text!r} is no domain; left out."))
     if searches:
         config["searches"] = searches
     options = []
     for text, _ in service.texts("dns_opt"):
         name, separator, value = text.partition(":")
-        options.append({"name": name, "value": value} if separator else {"name": name})
+        if name:
+            options.append({"name": name, "value": value} if separator else {"name": name})
     if options:
         config["options"] = options
     return config

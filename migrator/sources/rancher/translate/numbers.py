@@ -12,15 +12,22 @@ _SUFFIXES = (("Gi", 1024**3), ("Mi", 1024**2), ("Ki", 1024))
 
 
 def read_integer(value: Any) -> int | None:
-    """Read an integer, or text that holds one; None for anything else."""
+    """Read an integer, or text that holds one; None for anything else, and for what 63 bits do not hold."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and not value.is_integer():
         return None
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    return number if abs(number) < 2**63 else None
+
+
+def read_count(value: Any) -> int | None:
+    """Read an integer that fits into the API's 32 bits; None for anything else."""
+    number = read_integer(value)
+    return number if number is not None and abs(number) < 2**31 else None
 
 
 def read_boolean(value: Any) -> bool:

@@ -114,7 +114,9 @@ def build_ports(service: StackService, context: Context) -> Part:
     for number, protocol in find_container_ports(service, context):
         if (number, protocol) not in known:
             entries.append(_make_entry(number, protocol, names, None, None))
-    return Part(container={"ports": _name_once(entries)}, fates=tuple(fates), comments=tuple(comments))
+    return Part(
+        container={"ports": _name_once(_keep_distinct(entries))}, fates=tuple(fates), comments=tuple(comments)
+    )
 
 
 def _make_entry(
@@ -128,6 +130,20 @@ def _make_entry(
     if protocol != "TCP":
         entry["protocol"] = protocol
     return entry
+
+
+def _keep_distinct(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what another entry says already: a plain port beside the same one with a host port."""
+    hosted = {_number(entry) for entry in entries if "hostPort" in entry}
+    kept: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry not in kept and ("hostPort" in entry or _number(entry) not in hosted):
+            kept.append(entry)
+    return kept
+
+
+def _number(entry: Mapping[str, Any]) -> tuple[int, str]:
+    return entry["containerPort"], entry.get("protocol", "TCP")
 
 
 def _name_once(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

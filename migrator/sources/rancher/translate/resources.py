@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, report
-from migrator.sources.rancher.translate.numbers import read_integer, read_size, write_size
+from migrator.sources.rancher.translate.numbers import read_count, read_size, write_size
 from migrator.sources.rancher.translate.survey import Context
 
 _DEFAULT_PERIOD = 100_000
@@ -27,8 +27,8 @@ def build_resources(service: StackService, context: Context) -> Part:
     cpu_limit = _read_cpu_limit(service)
     if cpu_limit:
         limits["cpu"] = f"{cpu_limit}m"
-    request = read_integer(service.get("milli_cpu_reservation"))
-    shares = read_integer(service.get("cpu_shares"))
+    request = read_count(service.get("milli_cpu_reservation"))
+    shares = read_count(service.get("cpu_shares"))
     if not request and shares and shares > 0:
         request = max(1, shares * 1000 // 1024)
         message = f"requests.cpu {request}m: 1024 shares are taken for a core; Docker's shares only weigh containers."
@@ -50,8 +50,8 @@ def _read_memory(service: StackService, key: str, fates: list[KeyFate]) -> int |
 
 
 def _read_cpu_limit(service: StackService) -> int | None:
-    quota = read_integer(service.get("cpu_quota"))
+    quota = read_count(service.get("cpu_quota"))
     if not quota or quota < 0:
         return None
-    period = read_integer(service.get("cpu_period")) or _DEFAULT_PERIOD
+    period = read_count(service.get("cpu_period")) or _DEFAULT_PERIOD
     return max(1, quota * 1000 // period)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, report
 from migrator.sources.rancher.translate.names import make_name
-from migrator.sources.rancher.translate.numbers import read_boolean, read_integer
+from migrator.sources.rancher.translate.numbers import read_boolean, read_count
 from migrator.sources.rancher.translate.survey import Context
+
+_SYSCTL = re.compile(r"(?:[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?\Z")
 
 
 def build_security(service: StackService, context: Context) -> Part:
@@ -70,7 +73,7 @@ def _read_user(service: StackService, fates: list[KeyFate]) -> dict[str, int]:
     user, _, group = text.partition(":")
     found = {}
     for part, field in ((user, "runAsUser"), (group, "runAsGroup")):
-        number = 0 if part == "root" else read_integer(part)
+        number = 0 if part == "root" else read_count(part)
         if not part:
             continue
         if number is None or number < 0:
@@ -111,14 +114,19 @@ def _read_pod_security(service: StackService, fates: list[KeyFate]) -> dict[str,
     security: dict[str, Any] = {}
     groups: list[int] = []
     for text, origin in service.texts("group_add"):
-        number = read_integer(text)
+        number = read_count(text)
         if number is None:
             fates.append(report(origin, f"{text!r} is a name: write its number in supplementalGroups."))
         else:
             groups.append(number)
     if groups:
         security["supplementalGroups"] = groups
-    sysctls = [{"name": pair.name, "value": pair.value or ""} for pair in service.pairs("sysctls")]
+    sysctls = []
+    for pair in service.pairs("sysctls"):
+        if _SYSCTL.match(pair.name):
+            sysctls.append({"name": pair.name, "value": pair.value or ""})
+        else:
+            fates.append(report(pair.origin, f"{pair.name!r} is no sysctl's name; left out."))
     if sysctls:
         security["sysctls"] = sysctls
     return security

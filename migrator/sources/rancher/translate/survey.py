@@ -10,7 +10,7 @@ from typing import Any, Literal
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.model import Blocked
 from migrator.sources.rancher.translate.names import make_name, make_names
-from migrator.sources.rancher.translate.numbers import read_boolean, read_integer
+from migrator.sources.rancher.translate.numbers import read_boolean, read_count
 from migrator.sources.rancher.translate.policy import RancherPolicy
 from migrator.sources.tables import load_table
 
@@ -208,8 +208,8 @@ def _refuse(service: StackService, key: str, reason: str) -> str:
 def read_scale(service: StackService) -> int:
     """Give a service's scale; unset and 0 mean 1, as the executor had it."""
     policy = service.get("scale_policy")
-    limit = read_integer(policy.get("max")) if isinstance(policy, Mapping) else None
-    return max(1, limit or read_integer(service.get("scale")) or 1)
+    limit = read_count(policy.get("max")) if isinstance(policy, Mapping) else None
+    return max(1, limit or read_count(service.get("scale")) or 1)
 
 
 def is_global(service: StackService) -> bool:

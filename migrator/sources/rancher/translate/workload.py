@@ -16,7 +16,7 @@ from migrator.sources.rancher.translate.metadata import build_metadata
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, join_fields, join_parts, mark, report
 from migrator.sources.rancher.translate.names import is_dns_label, make_distinct
 from migrator.sources.rancher.translate.networking import build_network
-from migrator.sources.rancher.translate.numbers import read_boolean, read_integer, round_up_seconds
+from migrator.sources.rancher.translate.numbers import read_boolean, read_count, round_up_seconds
 from migrator.sources.rancher.translate.ports import build_ports, find_container_ports, read_published
 from migrator.sources.rancher.translate.resources import build_resources
 from migrator.sources.rancher.translate.scheduling import build_affinity
@@ -386,10 +386,10 @@ def _set_lifetime(service: StackService, kind: Kind, pod: dict[str, Any], fates:
     elif restart in ("no", "on-failure"):
         message = "Always: Cattle restarted the containers of a service whatever Docker was told."
         fates.append(report(service.origin_of("restart"), message))
-    drain = read_integer(service.get("drain_timeout_ms"))
+    drain = read_count(service.get("drain_timeout_ms"))
     if drain is None:
         strategy = service.get("lb_config")
-        drain = read_integer(strategy.get("drain_timeout_ms")) if isinstance(strategy, Mapping) else None
+        drain = read_count(strategy.get("drain_timeout_ms")) if isinstance(strategy, Mapping) else None
     grace = service.text("stop_grace_period").removesuffix("s")
     if drain and drain > 0:
         pod["terminationGracePeriodSeconds"] = round_up_seconds(drain) + 10
@@ -424,9 +424,9 @@ def _build_rollout(
         return {}, tuple(fates)
     strategy = service.get("upgrade_strategy")
     strategy = strategy if isinstance(strategy, Mapping) else {}
-    batch = max(1, read_integer(strategy.get("batch_size")) or 1)
+    batch = max(1, read_count(strategy.get("batch_size")) or 1)
     start_first = read_boolean(strategy.get("start_first"))
-    interval = read_integer(strategy.get("interval_millis"))
+    interval = read_count(strategy.get("interval_millis"))
     host_ports = any(
         port.spec.host_port is not None
         for member in context.pods[service.name]
