@@ -13,6 +13,7 @@ from migrator.model.reference import ResourceRef
 from migrator.model.workload import HostPort, Workload
 
 Label = tuple[str, str]
+POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 _MADE_BY = {"ReplicaSet": "Deployment", "Job": "CronJob"}
 
 
@@ -149,29 +150,26 @@ class World:
             if all(workload.pod_labels.get(key) == value for key, value in selector[1:])
         )
 
-    def services_selecting(self, workload: Workload) -> tuple[Service, ...]:
-        """Find the Services that select a workload's pods."""
+    def services_selecting(self, workload: Workload, member: str | None = None) -> tuple[Service, ...]:
+        """Find the Services that select a workload's pods, or that one member of a StatefulSet and no other."""
+        labels = dict(workload.pod_labels)
+        if member is not None:
+            labels[POD_NAME_LABEL] = member
         found: list[Service] = []
-        for label in sorted(workload.pod_labels.items()):
+        for label in sorted(labels.items()):
             found.extend(
                 service
                 for service in self._services_by_label.get((workload.ref.namespace, label), ())
-                if all(workload.pod_labels.get(key) == value for key, value in service.selector)
+                if all(labels.get(key) == value for key, value in service.selector)
+                and (member is None or (POD_NAME_LABEL, member) in service.selector)
             )
         return tuple(sorted(found, key=lambda service: (service.ref.name, str(service.location))))
 
-    def services_of_pod(self, namespace: str | None, label: str, pod: str) -> tuple[Service, ...]:
-        """Find the Services that select one pod of a StatefulSet by its name."""
-        return self._services_of_pods.get((namespace, label, pod), ())
-
-    @cached_property
-    def _services_of_pods(self) -> Mapping[tuple[str | None, str, str], tuple[Service, ...]]:
-        index: dict[tuple[str | None, str, str], list[Service]] = defaultdict(list)
-        for service in self.inventory.services:
-            for key, value in service.selector:
-                if key.endswith("/pod-name"):
-                    index[(service.ref.namespace, key, value)].append(service)
-        return {key: tuple(services) for key, services in index.items()}
+    def list_members(self, workload: Workload) -> tuple[str, ...]:
+        """List the names of the pods that a StatefulSet may have, one at least."""
+        count = max(self.max_replicas(workload) or 0, 1)
+        first = workload.first_ordinal
+        return tuple(f"{workload.ref.name}-{first + position}" for position in range(count))
 
     def others_selected(self, workload: Workload, selector: Sequence[Label]) -> tuple[Workload, ...]:
         """Give the other workloads that a selector selects besides this one's pods."""
@@ -188,10 +186,6 @@ class World:
             for policy in self._network_policies.get(workload.ref.namespace, ())
             if not policy.selector.match_labels or policy.selector.selects(workload.pod_labels)
         )
-
-    def count_members(self, workload: Workload) -> int:
-        """Give how many members a StatefulSet may have, one at least."""
-        return max(self.max_replicas(workload) or 0, 1)
 
     def max_replicas(self, workload: Workload) -> int | None:
         """Give how many pods a workload may have, with its autoscaler's word; None for one per node."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrator.errors import PolicyError
 from migrator.model.inventory import Finding, Inventory
+from migrator.model.objects import KustomizationPatch
 from migrator.model.plan import ALL_PHASES, Change, Decision, Phase, PhaseChoice, Plan, PortMapEntry
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
+from migrator.planning.numbers import PortKey, number_decisions
 from migrator.publishing.caveats import find_caveats
-from migrator.publishing.node_ports import Number, NumberRequest, allocate_node_ports
+from migrator.publishing.node_ports import Number
 from migrator.publishing.placement import Places
 from migrator.publishing.proposal import Group, NameBook, Proposal
 from migrator.rules import host_port, pod_security, rollout
@@ -23,11 +26,6 @@ from migrator.rules.host_port import decide_host_ports
 from migrator.rules.pod_security import judge_namespaces
 from migrator.strategies.pod_security import LabelProposal, limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
-
-NUMBERED = frozenset(("node_port", "node_port_per_pod"))
-
-PortKey = tuple[ResourceRef, str, int]
-"""A workload, a protocol, a host port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +72,49 @@ def plan_changes(
 
     Raises PolicyError for a phase whose turn has not come, InputError for annotations that say nothing known.
     """
+    return select_phase(propose_changes(inventory, policy, phase, selection, overrides), phase)
+
+
+def propose_changes(
+    inventory: Inventory,
+    policy: Policy,
+    phase: PhaseChoice = "all",
+    selection: Selection = EVERYTHING,
+    overrides: Overrides = NOTHING_FIXED,
+) -> Plan:
+    """Propose the changes of all phases, in the form that they have where `phase` is run."""
     world = World(inventory, policy)
     decisions, findings = decide_host_ports(world)
     decisions = tuple(_override(decision, overrides) for decision in decisions)
-    excluded = frozenset(file.path for file in inventory.files if file.excluded)
-    selected = tuple(item for item in decisions if selection.allows(item.workload, policy, excluded))
-    if selection.rules is not None and not selection.rules & {host_port.ID, rollout.ID}:
-        selected = ()
-    numbers = _allocate(world, selected, decisions, overrides)
+
+    def can_move(workload: Workload) -> bool:
+        return EVERYTHING.allows(workload, policy, world.excluded)
+
+    selected = tuple(item for item in decisions if selection.allows(item.workload, policy, world.excluded))
+    moving = tuple(item for item in decisions if item.strategy != "keep" and can_move(item.workload))
+    numbers = number_decisions(world, moving, overrides.node_ports)
     changes: list[Change] = []
     port_map: list[PortMapEntry] = []
     more: list[Finding] = []
     places, names = Places(world), NameBook(world)
     for workload, own in _by_workload(selected):
-        for proposal in _propose(world, workload, own, numbers, places, names, phase):
-            changes.extend(proposal.changes)
-            port_map.extend(proposal.port_map)
-        kept = [item for item in own if item.strategy == "keep"]
-        if kept:
-            changes.extend(fix_rollout(workload, kept))
-            finding = rollout.find_hanging_rollout(workload, kept)
-            if finding is not None:
-                more.append(finding)
-    changes = [change for change in changes if selection.rules is None or change.rule in selection.rules]
+        proposals = _propose(world, workload, own, numbers, places, names, phase)
+        changes.extend(_propose_distinct(proposals, port_map))
+        lasting = rollout.find_lasting(workload, own)
+        changes.extend(fix_rollout(workload, lasting))
+        finding = rollout.find_hanging_rollout(workload, lasting)
+        if finding is not None:
+            more.append(finding)
+    if selection.rules is not None:
+        changes = [change for change in changes if change.rule in selection.rules]
+        port_map = port_map if host_port.ID in selection.rules else []
     more.extend(_find_overlay_patches(world, changes))
+    left_alone = {item.ref for item in inventory.workloads if not selection.allows(item, policy, world.excluded)}
+    findings = tuple(item for item in findings if item.resource not in left_alone)
     labels = _label_namespaces(world, changes, places, selection)
     changes.extend(labels.changes)
     more.extend(labels.findings)
-    plan = Plan(
+    return Plan(
         policy=policy,
         phase=phase,
         inputs=tuple((file.path, file.sha256) for file in inventory.files),
@@ -112,7 +125,20 @@ def plan_changes(
         findings=(*inventory.findings, *findings, *more),
         unread=inventory.unread,
     )
-    return select_phase(plan, phase)
+
+
+def _propose_distinct(proposals: Iterable[Proposal], port_map: list[PortMapEntry]) -> list[Change]:
+    """Collect the changes of one workload's strategies, less the edits that two of them ask for."""
+    changes: list[Change] = []
+    for proposal in proposals:
+        known = [(change.resource, change.location.path, change.edit) for change in changes]
+        changes.extend(
+            change
+            for change in proposal.changes
+            if change.action == "create" or (change.resource, change.location.path, change.edit) not in known
+        )
+        port_map.extend(proposal.port_map)
+    return changes
 
 
 def _override(decision: Decision, overrides: Overrides) -> Decision:
@@ -120,6 +146,9 @@ def _override(decision: Decision, overrides: Overrides) -> Decision:
     strategy = overrides.strategies.get(key)
     if strategy is None or strategy == decision.strategy:
         return decision
+    refusal = host_port.say_why_impossible(strategy, decision.facts)
+    if refusal is not None:
+        raise PolicyError(f"strategy {strategy} for host port {key[2]}/{key[1]} of {key[0]}: {refusal}")
     reason = dataclasses.replace(decision.reason, message="the plan file says so.", considered=())
     return dataclasses.replace(decision, strategy=strategy, row="plan-file", options={}, reason=reason)
 
@@ -134,48 +163,6 @@ def _by_workload(decisions: Iterable[Decision]) -> Iterable[tuple[Workload, tupl
         yield group[0].workload, tuple(group)
 
 
-def _allocate(
-    world: World, selected: Sequence[Decision], every: Sequence[Decision], overrides: Overrides
-) -> Mapping[tuple[ResourceRef, int], Number]:
-    """Give numbers to all decisions that need one, whatever is selected: a narrower run gives the same numbers."""
-    requests = {}
-    for decision in every:
-        if decision.strategy not in NUMBERED:
-            continue
-        workload, port = decision.workload, decision.port
-        pinned = overrides.node_ports.get((workload.ref, port.protocol, port.host_port))
-        if pinned is None:
-            pinned = decision.options.get("nodePort")
-        count = (workload.replicas or 1) if decision.strategy == "node_port_per_pod" else 1
-        requests[(workload.ref, port.host_port)] = NumberRequest(
-            workload=workload.ref,
-            host_port=port.host_port,
-            count=max(count, 1),
-            pinned=pinned,
-            overlays=len(world.overlays_of(workload)),
-        )
-    moving = {id(decision.port) for decision in every if decision.strategy != "keep"}
-    kept = {
-        port.host_port
-        for workload in world.inventory.workloads
-        for port in workload.used_ports()
-        if id(port) not in moving
-    }
-    published = {
-        entry.node_port
-        for service in world.inventory.services
-        for entry in service.ports
-        if entry.node_port is not None
-    }
-    low, high = world.policy.cluster.node_ports
-    for request in requests.values():
-        if request.pinned is not None and not low <= request.pinned <= high:
-            raise PolicyError(
-                f"node port {request.pinned} for {request.workload} is outside of cluster.nodePortRange {low}-{high}"
-            )
-    return allocate_node_ports(requests.values(), world.policy.cluster, kept | published)
-
-
 def _propose(
     world: World,
     workload: Workload,
@@ -185,12 +172,14 @@ def _propose(
     names: NameBook,
     phase: PhaseChoice,
 ) -> Iterable[Proposal]:
-    by_strategy: dict[str, list[Decision]] = {}
+    groups: dict[str, list[Decision]] = {}
     for decision in decisions:
-        by_strategy.setdefault(decision.strategy, []).append(decision)
-    for strategy, group in by_strategy.items():
-        propose = load_strategy(strategy)
-        caveats = find_caveats(world, group, numbers)
+        form = sorted((key, value) for key, value in decision.options.items() if key != "nodePort")
+        groups.setdefault(f"{decision.strategy} {form}", []).append(decision)
+    for group in groups.values():
+        propose = load_strategy(group[0].strategy)
+        keeps_others = any(item.strategy == "keep" for item in decisions if item not in group)
+        caveats = find_caveats(world, group, numbers, keeps_others)
         yield propose(Group(world, workload, tuple(group), numbers, places, names, phase, caveats))
 
 
@@ -225,27 +214,41 @@ def _label_namespaces(world: World, changes: Sequence[Change], places: Places, s
 
 def _find_overlay_patches(world: World, changes: Iterable[Change]) -> Iterable[Finding]:
     """Find kustomize patches that write into ports which a change edits, or that bring host ports of their own."""
-    edited: dict[tuple[str, str], Change] = {}
+    edited: dict[str, list[Change]] = {}
     for change in changes:
         if change.action == "update" and change.edit is not None and "ports" in change.edit.path:
-            edited.setdefault((change.resource.kind, change.resource.name), change)
+            edited.setdefault(change.location.path, []).append(change)
     for kustomization in world.inventory.kustomizations:
+        reached = world.files_under(kustomization) if kustomization.patches else frozenset()
+        below = [change for path in sorted(reached) for change in edited.get(path, ())]
         for patch in kustomization.patches:
-            target = (patch.target_kind or "", patch.target_name or "")
-            place = f"{patch.path or kustomization.location.path}"
+            hit = next((change for change in below if _is_target(patch, change.resource)), None)
+            what = f"the patch {patch.path or 'written here'} ({kustomization.location.path}:{patch.line})"
             if patch.host_ports:
                 ports = ", ".join(map(str, patch.host_ports))
+                message = f"{what} sets host port {ports}; change it by hand: a patch is no whole manifest"
+            elif patch.touches_ports and hit is not None:
                 message = (
-                    f"the patch {place} (named in {kustomization.location.path}:{patch.line}) adds host port {ports}"
+                    f"{what} writes into the ports of {hit.resource.kind}/{hit.resource.name}, which are edited "
+                    "here; check that it still fits"
                 )
-                hint = "; change it by hand: a patch is no whole manifest"
-            elif patch.touches_ports and target in edited:
-                message = f"the patch {place} writes into the ports of {target[0]}/{target[1]}, which are edited here"
-                hint = "; check that it still fits"
             else:
                 continue
-            resource = edited[target].resource if target in edited else None
-            yield Finding(host_port.ID, "error", message + hint, resource, kustomization.location)
+            location = dataclasses.replace(kustomization.location, line=patch.line)
+            yield Finding(host_port.ID, "error", message, hit.resource if hit else None, location)
+
+
+def _is_target(patch: KustomizationPatch, resource: ResourceRef) -> bool:
+    """Tell whether a patch may be for an object: kind and name are patterns, and without them it is for all."""
+    wanted = ((patch.target_kind, resource.kind), (patch.target_name, resource.name))
+    return all(pattern is None or _matches(pattern, name) for pattern, name in wanted)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.fullmatch(pattern, name) is not None
+    except re.error:
+        return pattern == name
 
 
 def select_phase(plan: Plan, phase: PhaseChoice) -> Plan:
@@ -254,12 +257,17 @@ def select_phase(plan: Plan, phase: PhaseChoice) -> Plan:
     Raises PolicyError where an earlier phase has not been applied, or a number is not known yet, without which the
     phase would leave a port that nobody answers.
     """
-    wanted: frozenset[Phase] = ALL_PHASES if phase == "all" else frozenset((phase,))
     if phase == "contract":
         _refuse_missing_expand(plan)
         _refuse_unknown_numbers(plan)
     if phase == "enforce":
         _refuse_missing_contract(plan)
+    return narrow_phase(plan, phase)
+
+
+def narrow_phase(plan: Plan, phase: PhaseChoice) -> Plan:
+    """Narrow a plan to one phase, whether its turn has come or not."""
+    wanted: frozenset[Phase] = ALL_PHASES if phase == "all" else frozenset((phase,))
     return dataclasses.replace(
         plan,
         changes=tuple(change for change in plan.changes if change.phase in wanted),
@@ -284,12 +292,16 @@ def _refuse_missing_contract(plan: Plan) -> None:
 
 
 def _refuse_missing_expand(plan: Plan) -> None:
-    waiting = [change for change in plan.changes if change.phase == "expand" and change.action == "create"]
+    moved = {change.workload for change in plan.changes if change.phase == "contract" and change.action != "keep"}
+    waiting = {
+        str(change.resource): None
+        for change in plan.changes
+        if change.rule == host_port.ID and change.phase == "expand" and change.workload in moved and change.ports
+    }
     if waiting:
-        names = ", ".join(str(change.resource) for change in waiting[:3])
-        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+        names = ", ".join([*waiting][:3]) + (f" and {len(waiting) - 3} more" if len(waiting) > 3 else "")
         raise PolicyError(
-            f"phase contract before expand: {names}{more} are not there yet\n"
+            f"phase contract before expand: {names} do not answer yet\n"
             "  apply --phase expand first, or --phase all for both"
         )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from migrator.model.inventory import Inventory
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
-from migrator.planning.plan import Overrides, PortKey, Selection, plan_changes
+from migrator.model.world import POD_NAME_LABEL
+from migrator.planning.numbers import PortKey
+from migrator.planning.plan import Overrides, Selection, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
 from migrator.rules.host_port import STRATEGIES
 from migrator.yaml.data import construct
@@ -21,6 +24,9 @@ from migrator.yaml.nodes import compose
 from migrator.yaml.scan import line_of
 
 SUPPORTED_MAJOR = "1"
+
+MemberKey = tuple[PortKey, str | None]
+"""A port of a workload, of one pod where each has its own number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +115,48 @@ def refuse_stale(plan_file: PlanFile, inventory: Inventory) -> None:
 def read_port_map(path: str) -> Mapping[PortKey, int]:
     """Read the numbers that an earlier plan gave, by workload, protocol and old port.
 
-    Raises InputError where the file is no plan.
+    Of a StatefulSet's members the first one's, where the others follow it. Raises InputError where the file is no
+    plan.
     """
-    return _numbers_of(load_plan_file(path))
+    members: dict[PortKey, dict[int, int]] = {}
+    for (key, pod), number in _read_port_map(load_plan_file(path)).items():
+        if number is not None:
+            members.setdefault(key, {})[_ordinal(pod)] = number
+    firsts = {key: _find_first(numbers) for key, numbers in members.items()}
+    return {key: first for key, first in firsts.items() if first is not None}
 
 
-def _numbers_of(plan_file: PlanFile) -> dict[PortKey, int]:
-    numbers: dict[PortKey, int] = {}
+def _read_port_map(plan_file: PlanFile) -> dict[MemberKey, int | None]:
+    numbers: dict[MemberKey, int | None] = {}
     for entry in plan_file.document["portMap"]:
         try:
             key = (_ref(entry["resourceRef"]), str(entry["protocol"]), int(entry["old"]["port"]))
-            node_port = entry["new"]["nodePort"]
-        except (KeyError, TypeError, ValueError):
-            raise InputError(
-                plan_file.path, "a portMap entry is not complete", hint="see migrator schema plan"
-            ) from None
-        if node_port is None:
-            continue
-        if not isinstance(node_port, int) or isinstance(node_port, bool) or not 1 <= node_port <= 65535:
-            raise InputError(plan_file.path, f"nodePort {node_port!r} in portMap is no port number")
-        numbers[key] = min(node_port, numbers.get(key, node_port))
+            number = entry["new"]["nodePort"]
+            pod = entry.get("pod")
+        except (AttributeError, KeyError, TypeError, ValueError):
+            hint = "see migrator schema plan"
+            raise InputError(plan_file.path, "a portMap entry is not complete", hint=hint) from None
+        numbers[(key, pod)] = number if number is None else _check_number(plan_file, number, "portMap")
     return numbers
+
+
+def _check_number(plan_file: PlanFile, number: Any, where: str) -> int:
+    if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 65535:
+        return number
+    raise InputError(plan_file.path, f"nodePort {number!r} in {where} is no port number")
+
+
+def _ordinal(pod: str | None) -> int:
+    tail = (pod or "").rpartition("-")[2]
+    return int(tail) if tail.isdecimal() else 0
+
+
+def _find_first(numbers: Mapping[int, int]) -> int | None:
+    """Find the first of numbers that follow each other as their ordinals do; None where they do not."""
+    lowest = min(numbers)
+    first = numbers[lowest]
+    follows = all(number - first == ordinal - lowest for ordinal, number in numbers.items())
+    return first if follows else None
 
 
 def _ref(data: Mapping[str, Any]) -> ResourceRef:
@@ -142,31 +169,30 @@ def restore_plan(plan_file: PlanFile, inventory: Inventory, phase: Any, selectio
     A change that is gone from the file is not made; a strategy or number that was edited is taken. Raises
     InputError or PolicyError for edits that cannot be followed.
     """
-    policy = plan_file.policy()
-    original = plan_changes(inventory, policy, plan_file.phase, plan_file.selection)
-    strategies = _find_edited_strategies(plan_file, original)
-    numbers = _find_edited_numbers(plan_file, original)
-    overrides = Overrides(strategies, numbers)
-    plan = plan_changes(inventory, policy, phase, selection, overrides)
-    return _drop_changes(plan_file, original, plan, {ref for ref, _, _ in strategies})
+    try:
+        policy = plan_file.policy()
+        proposed = propose_changes(inventory, policy, plan_file.phase, plan_file.selection)
+        original = narrow_phase(proposed, plan_file.phase)
+        strategies = _find_edited_strategies(plan_file, original)
+        replanned = {ref for ref, _, _ in strategies}
+        numbers = _find_edited_numbers(plan_file, original, replanned)
+    except (AttributeError, KeyError, TypeError) as error:
+        hint = "see migrator schema plan"
+        raise InputError(plan_file.path, f"a change is not complete: {error}", hint=hint) from None
+    plan = plan_changes(inventory, policy, phase, selection, Overrides(strategies, numbers))
+    _refuse_other_edits(plan_file, original, plan, replanned)
+    return _drop_changes(plan_file, original, plan, replanned)
 
 
 def describe_key(change: Mapping[str, Any]) -> str:
-    """Name a change of a plan file so that it is found again."""
+    """Name a change of a plan file so that it is found again, whatever number it was given."""
     field = change.get("field") or {}
     value = field.get("proposedValue") if str(field.get("path", "")).endswith("[-]") else ""
-    return json.dumps(
-        [
-            change.get("rule"),
-            change.get("action"),
-            change.get("resourceRef"),
-            (change.get("file") or {}).get("path"),
-            (change.get("file") or {}).get("item"),
-            field.get("path"),
-            value,
-        ],
-        sort_keys=True,
-    )
+    if isinstance(value, dict):
+        value = {key: item for key, item in value.items() if key != "nodePort"}
+    file = change.get("file") or {}
+    identity = [change.get("rule"), change.get("action"), change.get("resourceRef"), file.get("path")]
+    return json.dumps([*identity, file.get("document"), file.get("item"), field.get("path"), value], sort_keys=True)
 
 
 def _describe(change: Change) -> dict[str, Any]:
@@ -191,80 +217,119 @@ def _find_edited_strategies(plan_file: PlanFile, original: Plan) -> dict[PortKey
                 hint = f"one of {', '.join(STRATEGIES)}"
                 raise InputError(plan_file.path, f"strategy {strategy!r} for {key[0]} is not known", hint=hint)
             if edited.get(key, strategy) != strategy:
-                raise InputError(
-                    plan_file.path, f"{key[0]} port {key[2]}: two strategies, {edited[key]} and {strategy}"
-                )
+                problem = f"{key[0]} port {key[2]}: two strategies, {edited[key]} and {strategy}"
+                raise InputError(plan_file.path, problem)
             edited[key] = strategy
     return edited
 
 
-def _find_edited_numbers(plan_file: PlanFile, original: Plan) -> dict[PortKey, int]:
-    """Find the numbers of the port map, and those that were edited in a new Service itself."""
-    numbers = _numbers_of(plan_file)
-    planned: dict[PortKey, int | None] = {
-        (entry.resource, entry.protocol, entry.old_port): entry.node_port for entry in reversed(original.port_map)
+def _find_edited_numbers(plan_file: PlanFile, original: Plan, replanned: Set[ResourceRef]) -> dict[PortKey, int]:
+    """Find the numbers that were edited, in the port map or in a Service's own ports."""
+    planned = {
+        ((entry.resource, entry.protocol, entry.old_port), entry.pod): entry.node_port for entry in original.port_map
     }
-    for change in plan_file.document["changes"]:
-        proposed = (change.get("field") or {}).get("proposedValue")
-        if change.get("action") != "create" or not isinstance(proposed, dict):
+    edited: dict[MemberKey, int] = {}
+    listed = _read_port_map(plan_file)
+    for member, number in [*listed.items(), *_read_service_numbers(plan_file)]:
+        name = f"{member[1] or member[0][0]} port {member[0][2]}"
+        if member[0][0] in replanned or planned.get(member, 0) == number:
             continue
-        workload = _ref(change["workload"])
-        for port in (proposed.get("spec") or {}).get("ports") or ():
-            key = (workload, str(port.get("protocol", "TCP")), port.get("port"))
-            node_port = port.get("nodePort")
-            if (
-                key not in planned
-                or node_port is None
-                or "statefulset" in json.dumps(proposed["spec"].get("selector", ""))
-            ):
-                continue
-            if node_port == planned[key]:
-                continue
-            if numbers.get(key, node_port) not in (node_port, planned[key]):
-                raise InputError(
-                    plan_file.path, f"{workload} port {key[2]}: two node ports, {numbers[key]} and {node_port}"
-                )
-            numbers[key] = node_port
-    return numbers
+        if member not in planned or number is None:
+            raise InputError(plan_file.path, f"portMap: {name} is not planned with node port {number}")
+        if edited.setdefault(member, number) != number:
+            raise InputError(plan_file.path, f"{name}: two node ports, {edited[member]} and {number}")
+    members: dict[PortKey, dict[int, int]] = {}
+    for (key, pod), planned_number in planned.items():
+        if any(other == key for other, _ in edited):
+            members.setdefault(key, {})[_ordinal(pod)] = edited.get((key, pod), planned_number or 0)
+    firsts = {}
+    for port_key, numbers in members.items():
+        first = _find_first(numbers)
+        if first is None:
+            hint = "edit all of them, in the order of the ordinals"
+            raise InputError(plan_file.path, f"the node ports of {port_key[0]} do not follow each other", hint=hint)
+        firsts[port_key] = first
+    return firsts
 
 
-def _drop_changes(plan_file: PlanFile, original: Plan, plan: Plan, replanned: set[ResourceRef]) -> Plan:
+def _read_service_numbers(plan_file: PlanFile) -> Iterator[tuple[MemberKey, int]]:
+    """Read the node ports that changes write into Services."""
+    for change in plan_file.document["changes"]:
+        field = change.get("field") or {}
+        path, value = str(field.get("path", "")), field.get("proposedValue")
+        if (change.get("resourceRef") or {}).get("kind") != "Service" or value is None:
+            continue
+        workload, pod = _ref(change["workload"]), None
+        ports: list[tuple[str, int, Any]] = []
+        if path.endswith(".nodePort"):
+            ports = [(str(item["protocol"]), int(item["hostPort"]), value) for item in change["hostPorts"]]
+        else:
+            spec: Any = value.get("spec", {}) if change.get("action") == "create" else {"ports": [value]}
+            pod = (spec.get("selector") or {}).get(POD_NAME_LABEL)
+            entries = [entry for entry in spec.get("ports") or () if isinstance(entry, dict)]
+            ports = [(str(item.get("protocol", "TCP")), item["port"], item.get("nodePort")) for item in entries]
+        for protocol, host_port, number in ports:
+            if number is not None:
+                key = (workload, protocol, host_port)
+                yield (key, pod), _check_number(plan_file, number, str(change["resourceRef"].get("name")))
+
+
+def _refuse_other_edits(plan_file: PlanFile, original: Plan, plan: Plan, replanned: Set[ResourceRef]) -> None:
+    """Refuse what was edited and would not be followed, rather than pass over it."""
+    then = {describe_key(described): described for described in map(_describe, original.changes)}
+    now = {describe_key(described): described for described in map(_describe, plan.changes)}
+    hint = "strategies and node ports can be edited, and changes taken out; make the plan again for more"
+    for change in plan_file.document["changes"]:
+        key = describe_key(change)
+        name = f"{change['resourceRef'].get('kind')}/{change['resourceRef'].get('name')}"
+        if key in then:
+            value = change["field"].get("proposedValue")
+            if value not in (then[key]["field"]["proposedValue"], now.get(key, then[key])["field"]["proposedValue"]):
+                where = change["field"].get("path") or "the new object"
+                raise InputError(plan_file.path, f"{name}: {where} was edited", hint=hint)
+        elif _ref(change["workload"]) not in replanned:
+            raise InputError(plan_file.path, f"a change of {name} is not one that was planned", hint=hint)
+    wanted = {member: number for member, number in _read_port_map(plan_file).items() if member[0][0] not in replanned}
+    for entry in plan.port_map:
+        member = ((entry.resource, entry.protocol, entry.old_port), entry.pod)
+        if wanted.get(member, entry.node_port) != entry.node_port:
+            problem = f"portMap: {entry.service} has node port {entry.node_port} already, not {wanted[member]}"
+            raise InputError(plan_file.path, problem, hint="change the Service itself, and make the plan again")
+
+
+def _drop_changes(plan_file: PlanFile, original: Plan, plan: Plan, replanned: Set[ResourceRef]) -> Plan:
     """Leave out the changes that a person took out of the file."""
-    import dataclasses
-
     listed = {describe_key(change) for change in plan_file.document["changes"]}
-    proposed = {describe_key(_describe(change)): change for change in original.changes}
-    edited_creates = {
-        (change.get("action"), json.dumps(change.get("resourceRef"), sort_keys=True))
-        for change in plan_file.document["changes"]
-    }
-    dropped = {key for key in proposed if key not in listed}
-    kept = []
+    dropped = {describe_key(_describe(change)) for change in original.changes} - listed
+    kept: list[Change] = []
     gone: list[Change] = []
     for change in plan.changes:
-        described = _describe(change)
-        identity = (change.action, json.dumps(described["resourceRef"], sort_keys=True))
-        if describe_key(described) in dropped and not (change.action == "create" and identity in edited_creates):
-            gone.append(change)
-        else:
-            kept.append(change)
-    _refuse_halves(plan_file, kept, gone, replanned)
+        is_gone = describe_key(_describe(change)) in dropped and change.workload not in replanned
+        (gone if is_gone else kept).append(change)
+    _refuse_halves(plan_file, kept, gone)
     return dataclasses.replace(plan, changes=tuple(kept))
 
 
-def _refuse_halves(
-    plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[Change], replanned: set[ResourceRef]
-) -> None:
-    """Refuse a file that takes a port away and drops what would have replaced it."""
+def _refuse_halves(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[Change]) -> None:
+    """Refuse a file that takes a port away but not to its Service, or gives its number twice."""
     for change in gone:
-        if change.action != "create" or change.workload in replanned:
-            continue
         for other in kept:
-            if other.workload == change.workload and other.edit is not None and other.edit.op == "remove":
-                ports = {port.host_port for port in other.ports} & {port.host_port for port in change.ports}
-                if ports:
-                    raise PolicyError(
-                        f"{plan_file.path}: {change.resource} was taken out, but host port "
-                        f"{', '.join(map(str, sorted(ports)))} of {change.workload} would still go\n"
-                        "  take that change out as well, or set its strategy to keep or remove"
-                    )
+            ports = {port.host_port for port in other.ports} & {port.host_port for port in change.ports}
+            if other.workload != change.workload or not ports:
+                continue
+            numbers = ", ".join(map(str, sorted(ports)))
+            if change.resource.kind == "Service" and _takes_port_away(other):
+                raise PolicyError(
+                    f"{plan_file.path}: {change.resource} was taken out, but host port {numbers} of "
+                    f"{change.workload} would still go\n"
+                    "  take that change out as well, or set its strategy to keep or remove"
+                )
+            if _takes_port_away(change) and other.resource.kind == "Service" and other.phase == "contract":
+                raise PolicyError(
+                    f"{plan_file.path}: host port {numbers} of {change.workload} was left in, but {other.resource} "
+                    "would have the same number\n  take that change out as well, or give it another node port"
+                )
+
+
+def _takes_port_away(change: Change) -> bool:
+    return change.edit is not None and change.edit.op == "remove" and change.resource == change.workload

@@ -22,9 +22,15 @@ def _table() -> Mapping[str, Mapping[str, Any]]:
 
 
 def find_caveats(
-    world: World, decisions: Sequence[Decision], numbers: Mapping[tuple[ResourceRef, int], Number]
+    world: World,
+    decisions: Sequence[Decision],
+    numbers: Mapping[tuple[ResourceRef, int], Number],
+    keeps_others: bool = False,
 ) -> dict[int, tuple[str, ...]]:
-    """Find the caveats of one workload's decisions that share a strategy, by the decision's position."""
+    """Find the caveats of one workload's decisions that share a strategy, by the decision's position.
+
+    `keeps_others` tells whether the workload keeps host ports besides these.
+    """
     workload = decisions[0].workload
     policies = world.network_policies_of(workload)
     protocols_of: dict[int, set[str]] = {}
@@ -36,7 +42,7 @@ def find_caveats(
         hosts_of[identity] = hosts_of.get(identity, 0) + 1
     variables = ", ".join(f"{container}:{name}" for container, name in workload.host_ip_variables)
     cluster = world.policy.cluster
-    rollout_text = describe_workaround(workload)
+    rollout_text = "" if keeps_others else describe_workaround(workload)
     found: dict[int, tuple[str, ...]] = {}
     for index, decision in enumerate(decisions):
         port = decision.port

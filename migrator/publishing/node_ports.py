@@ -42,9 +42,12 @@ class Number:
 
 
 def allocate_node_ports(
-    requests: Iterable[NumberRequest], cluster: Cluster, taken: Iterable[int]
+    requests: Iterable[NumberRequest], cluster: Cluster, taken: Iterable[int], leaving: frozenset[int] = frozenset()
 ) -> Mapping[tuple[ResourceRef, int], Number]:
-    """Give each request its number, in the order of namespace and name; pinned ones go first."""
+    """Give each request its number, in the order of namespace and name; pinned ones go first.
+
+    `leaving` are host ports that go with a later phase: until then nobody else can have their numbers.
+    """
     ordered = sorted(requests, key=lambda request: (sort_key(request.workload), request.host_port))
     used = set(taken) | cluster.used_node_ports
     numbers: dict[tuple[ResourceRef, int], Number] = {}
@@ -57,7 +60,7 @@ def allocate_node_ports(
         key = (request.workload, request.host_port)
         if key in numbers:
             continue
-        numbers[key] = number = _choose(request, cluster, used)
+        numbers[key] = number = _choose(request, cluster, used | (leaving - {request.host_port}))
         if number.node_port is not None:
             used.update(range(number.node_port, number.node_port + request.count))
     return numbers
@@ -65,14 +68,15 @@ def allocate_node_ports(
 
 def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
     low, high = cluster.node_ports
-    offset = low + request.host_port
+    table = load_table("rules/host_port.yaml")
+    offset = table["offset"] + request.host_port
     facts = {
         "port": request.host_port,
         "overlays": "many" if request.overlays > 1 else "one",
         "inRange": low <= request.host_port <= high,
-        "offsetInRange": offset <= high,
+        "offsetInRange": low <= offset <= high,
     }
-    row = next(row for row in load_table("rules/host_port.yaml")["number"] if match_facts(row["match"], facts))
+    row = next(row for row in table["number"] if match_facts(row["match"], facts))
     because = row["because"]
     if row["number"] == "unset":
         return Number(None, "unset", because)

@@ -25,10 +25,13 @@ class Places:
         location = workload.location
         if location.item is not None:
             return "item", location
-        if location.path == STDIN or self.documents.get(location.path, 1) > 1:
+        suffix = ".json" if location.path.endswith(".json") else ".yaml"
+        listing = self.world.kustomizations_listing.get(location.path, ())
+        # A kustomization that may not be changed cannot list a new file.
+        fixed = suffix == ".yaml" and any(item.location.path in self.world.excluded for item in listing)
+        if location.path == STDIN or self.documents.get(location.path, 1) > 1 or fixed:
             return "behind", location
         folder = posixpath.dirname(location.path)
-        suffix = ".json" if location.path.endswith(".json") else ".yaml"
         stem = posixpath.join(folder, name)
         path, number = f"{stem}{suffix}", 2
         while path in self.taken:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,19 +64,44 @@ class Proposal:
 
 
 class NameBook:
-    """Gives names to new Services, never one that a namespace has."""
+    """Gives names to new Services, never one that a namespace has.
+
+    A workload that stands in two places has its Service in both, under one name.
+    """
 
     def __init__(self, world: World) -> None:
         self.taken = set(world.service_names)
+        self.given: dict[tuple[str | None, str], Workload] = {}
 
-    def choose(self, namespace: str | None, name: str) -> str:
+    def choose(self, workload: Workload, name: str) -> str:
         """Choose a Service's name: the one wanted, cut to 63 characters, with a number where it is taken."""
-        wanted = shorten_name(name)
-        candidate, number = wanted, 2
-        while (namespace, candidate) in self.taken:
-            candidate, number = shorten_name(f"{name}-{number}"), number + 1
-        self.taken.add((namespace, candidate))
-        return candidate
+        namespace = workload.ref.namespace
+        chosen = next(
+            candidate
+            for candidate in list_names(name)
+            if (namespace, candidate) not in self.taken
+            or _is_same_object(self.given.get((namespace, candidate)), workload)
+        )
+        self.taken.add((namespace, chosen))
+        self.given[(namespace, chosen)] = workload
+        return chosen
+
+
+def _is_same_object(known: Workload | None, workload: Workload) -> bool:
+    """Tell whether two manifests are of one object; generated names are of two."""
+    return (
+        known is not None
+        and known.ref == workload.ref
+        and known.location != workload.location
+        and not workload.ref.name.endswith("*")
+    )
+
+
+def list_names(name: str) -> Iterator[str]:
+    """List the names that a new Service may get, the wanted one first."""
+    yield shorten_name(name)
+    for number in itertools.count(2):
+        yield shorten_name(f"{name}-{number}")
 
 
 def shorten_name(name: str, limit: int = 63) -> str:
@@ -83,7 +110,7 @@ def shorten_name(name: str, limit: int = 63) -> str:
     https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
     """
     label = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in name.lower())
-    label = label.strip("-") or "service"
+    label = re.sub("--+", "-", label).strip("-") or "service"
     if not label[0].isalpha():
         label = f"s-{label}"
     if len(label) <= limit:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import posixpath
 import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +19,8 @@ from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World, find_targeting_ports
 from migrator.publishing.node_ports import Number
-from migrator.publishing.proposal import Group, Proposal, remove_host_ports, strategy_text
-from migrator.rules.host_port import find_selector
+from migrator.publishing.proposal import Group, Proposal, list_names, remove_host_ports, strategy_text
+from migrator.rules.host_port import find_selector, is_label
 from migrator.templates import render_template, render_text
 from migrator.yaml.data import construct
 from migrator.yaml.nodes import compose
@@ -56,6 +58,11 @@ class PublishedPort:
         return self.number.node_port if self.number else None
 
     @property
+    def key(self) -> tuple[int, str]:
+        """Give what tells a Service's ports apart: number and protocol."""
+        return self.port, self.protocol
+
+    @property
     def phase(self) -> Phase:
         """Give the phase: a number equal to the host port cannot stand beside it, any other comes first."""
         return "contract" if self.node_port is not None and self.node_port == self.port else "expand"
@@ -90,43 +97,61 @@ class ServiceForm:
         if self.type == "LoadBalancer":
             return service.type == "LoadBalancer"
         if self.internal_traffic_policy or self.traffic_distribution:
-            return service.internal_traffic_policy == "Local" or service.traffic_distribution is not None
-        return True
+            return service.internal_traffic_policy == "Local" or service.traffic_distribution == "PreferSameNode"
+        return not service.headless
+
+
+NODE_PORT_FORM = ServiceForm(type="NodePort", template="node_port", suffix="node-port", node_ports=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a Service leads to: the pods of a workload, or one member of a StatefulSet; and how it would be named."""
+
+    name: str
+    selector: tuple[tuple[str, str], ...]
+    member: str | None = None
 
 
 def publish(group: Group, form: ServiceForm) -> Proposal:
-    """Publish a group's ports through one Service and take the host ports out.
-
-    An existing Service that leads to a port already is left as it is; one that the decision table allows to be
-    extended is (row 27); else a Service is added.
-    """
+    """Publish a group's ports through one Service and take the host ports out."""
     proposal = Proposal()
-    wanted: list[PublishedPort] = []
-    for decision, port in zip(group.decisions, name_ports(group, form), strict=True):
-        found = find_published(group.world, group.workload, decision, form)
-        if found is not None:
-            service, entry = found
-            known = _known_number(group, service, entry, port) if form.node_ports else None
-            proposal.changes.extend(_pin_number(group, decision, service, entry, port, form))
-            proposal.port_map.append(map_port(group, decision, service.ref, entry.port, known))
-        else:
-            wanted.append(port)
-    if wanted:
-        distinct: dict[tuple[int, str], PublishedPort] = {}
-        for port in wanted:
-            distinct.setdefault((port.port, port.protocol), port)
-        wanted = sorted(distinct.values(), key=lambda port: port.phase == "contract")
-        proposal.changes.extend(_add_ports(group, form, wanted, proposal))
+    target = Target(f"{group.workload.ref.name}-{form.suffix}", find_selector(group.workload))
+    lead_to(group, form, target, name_ports(group, form), proposal)
     proposal.changes.extend(remove_host_ports(group))
     return proposal
 
 
+def lead_to(
+    group: Group, form: ServiceForm, target: Target, ports: Sequence[PublishedPort], proposal: Proposal
+) -> None:
+    """Lead a Service to ports of a target.
+
+    An existing Service that leads to a port already is left as it is; one that the decision table allows to be
+    extended is (row 27); else a Service is added.
+    """
+    wanted: dict[tuple[int, str], PublishedPort] = {}
+    for port in ports:
+        decision = port.decision
+        found = find_published(group.world, group.workload, decision, form, target.member)
+        if found is not None:
+            service, entry = found
+            known = _known_number(group, service, entry, port) if form.node_ports else None
+            proposal.changes.extend(_pin_number(group, decision, service, entry, port, form))
+            proposal.port_map.append(map_port(group, decision, service.ref, entry.port, known, target.member))
+        else:
+            wanted.setdefault(port.key, port)
+    if wanted:
+        ordered = sorted(wanted.values(), key=lambda port: port.phase == "contract")
+        proposal.changes.extend(_add_ports(group, form, target, ordered, proposal))
+
+
 def find_published(
-    world: World, workload: Workload, decision: Decision, form: ServiceForm
+    world: World, workload: Workload, decision: Decision, form: ServiceForm, member: str | None = None
 ) -> tuple[Service, ServicePort] | None:
     """Find a Service that leads to a port, and to no other workload's pods, in the way that `form` does."""
     candidates: list[tuple[bool, str, Service, ServicePort]] = []
-    for service in world.services_selecting(workload):
+    for service in world.services_selecting(workload, member):
         if form.fits(service) and not world.others_selected(workload, service.selector):
             candidates.extend(
                 (entry.port != decision.port.host_port, service.ref.name, service, entry)
@@ -153,60 +178,96 @@ def _pin_number(
     """Write a number that somebody fixed into a Service that has none yet."""
     if not form.node_ports or entry.node_port is not None or port.number is None or port.number.how != "pinned":
         return
+    if service.location.path in group.world.excluded:
+        return
+    # The Service answers already, under whatever number: this one can come with the contract.
     path = ("spec", "ports", service.ports.index(entry), "nodePort")
-    yield _update_service(group, decision, service, path, port.node_port, None, "expand", "nodePort is fixed")
+    yield _update_service(group, decision, service, path, port.node_port, None, "contract", "nodePort is fixed")
 
 
 def _add_ports(
-    group: Group, form: ServiceForm, ports: Sequence[PublishedPort], proposal: Proposal
+    group: Group, form: ServiceForm, target: Target, ports: Sequence[PublishedPort], proposal: Proposal
 ) -> Iterator[Change]:
-    own = _find_own_service(group, form)
-    extended = own or _find_extensible(group, form, ports)
+    own = _find_own_service(group, form, target)
+    extended = own or _find_extensible(group, form, target, ports)
     if extended is not None:
-        yield from _extend(group, form, extended, ports, proposal, is_own=own is not None)
+        yield from _extend(group, form, target, extended, ports, proposal, is_own=own is not None)
         return
-    name = group.names.choose(group.workload.ref.namespace, f"{group.workload.ref.name}-{form.suffix}")
+    name = group.names.choose(group.workload, target.name)
     # Where phases are run one by one, ports whose number equals their host port join the Service in `contract`.
     now = ports if group.phase == "all" else [port for port in ports if port.phase == "expand"] or ports
-    yield from create_service(group, form, name, now, dict(find_selector(group.workload)))
+    yield from _create_service(group, form, name, now, dict(target.selector))
     service_ref = ResourceRef("v1", "Service", group.workload.ref.namespace, name)
     for port in ports:
-        proposal.port_map.append(map_port(group, port.decision, service_ref, port.port, port.node_port))
+        entry = map_port(group, port.decision, service_ref, port.port, port.node_port, target.member)
+        proposal.port_map.append(entry)
 
 
-def _find_own_service(group: Group, form: ServiceForm) -> Service | None:
-    """Find the Service of the form's own name that an earlier phase added."""
-    name = f"{group.workload.ref.name}-{form.suffix}"
-    selector = find_selector(group.workload)
+def _find_own_service(group: Group, form: ServiceForm, target: Target) -> Service | None:
+    """Find the Service of the target's own name that an earlier phase added."""
+    names = set(itertools.islice(list_names(target.name), 9))
+    policy = form.external_traffic_policy or "Cluster"
     return next(
         (
             service
-            for service in group.world.services_selecting(group.workload)
-            if service.ref.name == name and service.selector == selector and service.type == form.type
+            for service in _find_changeable(group, target)
+            if service.ref.name in names
+            and service.type == form.type
+            and (service.external_traffic_policy or "Cluster") == policy
         ),
         None,
     )
 
 
-def _find_extensible(group: Group, form: ServiceForm, ports: Sequence[PublishedPort]) -> Service | None:
-    """Find a ClusterIP Service with exactly the workload's selector, all of whose ports are to be published."""
+def _find_changeable(group: Group, target: Target) -> Iterator[Service]:
+    """Find the Services with exactly the target's selector that stand where they may be changed."""
+    selector = tuple(sorted(target.selector))
+    for service in group.world.services_selecting(group.workload, target.member):
+        if service.selector == selector and service.location.path not in group.world.excluded:
+            yield service
+
+
+def _find_extensible(
+    group: Group, form: ServiceForm, target: Target, ports: Sequence[PublishedPort]
+) -> Service | None:
+    """Find a ClusterIP Service with exactly the target's selector, all of whose ports are to be published.
+
+    None where what it lacks could not be added under its ports' names and numbers.
+    """
     if not form.node_ports or any(port.phase == "contract" for port in ports):
         return None
-    selector = find_selector(group.workload)
-    for service in group.world.services_selecting(group.workload):
-        if service.type != "ClusterIP" or service.headless or service.selector != selector or not service.ports:
+    for service in _find_changeable(group, target):
+        if service.type != "ClusterIP" or service.headless or not service.ports:
             continue
-        led_to = {
-            entry for port in ports for entry in find_targeting_ports(service, group.workload, port.decision.port)
-        }
-        if led_to == set(service.ports):
+        led_to = match_entries(service, group.workload, ports)
+        if set(led_to.values()) != set(service.ports):
+            continue
+        added = [port for port in ports if port.key not in led_to]
+        numbers = [(entry.port, entry.protocol) for entry in service.ports] + [port.key for port in added]
+        names = [entry.name for entry in service.ports] + [port.name for port in added]
+        if not added or (len(set(numbers)) == len(numbers) and None not in names and len(set(names)) == len(names)):
             return service
     return None
+
+
+def match_entries(
+    service: Service, workload: Workload, ports: Sequence[PublishedPort]
+) -> Mapping[tuple[int, str], ServicePort]:
+    """Find the Service's entry for each port that it leads to: none for two ports, one of the same number first."""
+    matched: dict[tuple[int, str], ServicePort] = {}
+    for same_number in (True, False):
+        for port in ports:
+            for entry in find_targeting_ports(service, workload, port.decision.port):
+                fits = entry.port == port.port or not same_number
+                if fits and port.key not in matched and entry not in matched.values():
+                    matched[port.key] = entry
+    return matched
 
 
 def _extend(
     group: Group,
     form: ServiceForm,
+    target: Target,
     service: Service,
     ports: Sequence[PublishedPort],
     proposal: Proposal,
@@ -222,20 +283,21 @@ def _extend(
             path, current = ("spec", "externalTrafficPolicy"), service.external_traffic_policy
             message = "client addresses stay visible"
             yield _update_service(group, first, service, path, policy, current, "expand", message)
+    entries = match_entries(service, group.workload, ports)
     for port in ports:
-        entries = find_targeting_ports(service, group.workload, port.decision.port)
-        if entries:
+        entry = entries.get(port.key)
+        if entry is not None:
             if port.node_port is not None:
-                index = service.ports.index(entries[0])
+                index = service.ports.index(entry)
                 path = ("spec", "ports", index, "nodePort")
                 message = f"node port {port.node_port} answers for hostPort {port.port}"
                 yield _update_service(group, port.decision, service, path, port.node_port, None, port.phase, message)
-            proposal.port_map.append(map_port(group, port.decision, service.ref, entries[0].port, port.node_port))
         else:
             message = f"a port of the Service answers for hostPort {port.port}"
             path = ("spec", "ports", APPEND)
             yield _update_service(group, port.decision, service, path, port.entry(), None, port.phase, message)
-            proposal.port_map.append(map_port(group, port.decision, service.ref, port.port, port.node_port))
+        number = entry.port if entry is not None else port.port
+        proposal.port_map.append(map_port(group, port.decision, service.ref, number, port.node_port, target.member))
 
 
 def _update_service(
@@ -265,7 +327,7 @@ def _update_service(
     )
 
 
-def create_service(
+def _create_service(
     group: Group,
     form: ServiceForm,
     name: str,
@@ -338,8 +400,8 @@ def _list_file(group: Group, decision: Decision, path: str, phase: Phase) -> Ite
 
 
 def copy_labels(workload: Workload) -> dict[str, str]:
-    """Give a new object the workload's labels, less those that say who renders or tracks it."""
-    return {key: value for key, value in workload.labels.items() if key not in _NOT_COPIED}
+    """Give a new object the workload's labels, less those that say who renders or tracks it, or are no labels."""
+    return {key: value for key, value in workload.labels.items() if key not in _NOT_COPIED and is_label(key, value)}
 
 
 def name_ports(group: Group, form: ServiceForm) -> list[PublishedPort]:
@@ -350,7 +412,8 @@ def name_ports(group: Group, form: ServiceForm) -> list[PublishedPort]:
         port = decision.port
         identity = (port.host_port, port.protocol)
         wanted = [port.name] if port.name and _PORT_NAME.match(port.name) else []
-        wanted += [f"{port.protocol.lower()}-{port.host_port}"]
+        numbered = f"{port.protocol.lower()}-{port.host_port}"
+        wanted += [numbered, *(f"{numbered}-{letter}" for letter in string.ascii_lowercase)]
         name = next(name for name in wanted if taken.get(name, identity) == identity)
         taken[name] = identity
         number = group.numbers.get((group.workload.ref, port.host_port)) if form.node_ports else None
@@ -365,7 +428,7 @@ def name_ports(group: Group, form: ServiceForm) -> list[PublishedPort]:
 def _target_port(workload: Workload, decision: Decision) -> int | str:
     """Give the container port's name where it means one port only, else its number."""
     port = decision.port
-    if port.name:
+    if port.name and _PORT_NAME.match(port.name):
         same_name = {
             (number, protocol)
             for container in workload.containers

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -37,7 +39,10 @@ STRATEGIES = (
 _APP_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "k8s-app", "app", "name", "component")
 _PER_NODE = "perNode"
 _POD_HASHES = frozenset(("pod-template-hash", "controller-revision-hash", "pod-template-generation"))
-_FIRST_ROWS = frozenset(("zero", "ignored"))
+_FIRST_ROWS = frozenset(("follows-owner", "zero", "ignored"))
+_SERVED = ["container", "sidecar"]
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?\Z")
+_LABEL_KEY = re.compile(r"(?:[a-z0-9.-]{1,253}/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
 
 
 def decide_host_ports(world: World) -> tuple[tuple[Decision, ...], tuple[Finding, ...]]:
@@ -50,7 +55,7 @@ def decide_host_ports(world: World) -> tuple[tuple[Decision, ...], tuple[Finding
     findings: list[Finding] = []
     for workload in world.inventory.workloads:
         if not workload.host_ports:
-            if workload.host_network:
+            if workload.host_network and read_ignore_reason(workload, "host-network") is None:
                 findings.append(_find_host_network(workload))
             continue
         shared = _workload_facts(world, workload)
@@ -74,7 +79,15 @@ def _order_rows(policy: Policy) -> tuple[DecisionRow, ...]:
     built_in = built_in_rows()
     said = tuple(row for row in built_in if row.id in _FIRST_ROWS)
     requested = tuple(_requested_row(strategy) for strategy in STRATEGIES)
-    return (*said, *requested, *policy.host_ports, *(row for row in built_in if row.id not in _FIRST_ROWS))
+    given = tuple(_only_served(row) for row in (*requested, *policy.host_ports))
+    return (*said, *given, *(row for row in built_in if row.id not in _FIRST_ROWS))
+
+
+def _only_served(row: DecisionRow) -> DecisionRow:
+    """Keep a row that asks for a Service from init containers, which nobody can reach, unless it names them."""
+    if row.strategy in ("keep", "remove") or "containerRoles" in row.match:
+        return row
+    return dataclasses.replace(row, match={**row.match, "containerRoles": _SERVED})
 
 
 @cache
@@ -93,12 +106,14 @@ def _decide(
     because = render_text(row.because, facts).strip()
     finding = None
     strategy = row.strategy
-    refusal = _say_why_impossible(strategy, facts)
+    refusal = say_why_impossible(strategy, facts)
     if refusal is not None:
         message = f"{port.host_port}/{port.protocol}: {row.strategy} was asked for, but {refusal}; kept"
         finding = Finding(ID, "error", message, workload.ref, workload.location)
         strategy, because = "keep", f"{row.strategy} was asked for, but {refusal}."
-    elif row.finding is not None:
+    elif row.finding is not None and not (
+        row.finding == "host-network" and read_ignore_reason(workload, "host-network") is not None
+    ):
         severity: Any = "error" if row.finding == "selector" else "info"
         message = f"{port.host_port}/{port.protocol} of {workload.ref.kind}/{workload.ref.name} is kept: {because}"
         rule = row.finding if row.finding == "host-network" else ID
@@ -117,7 +132,7 @@ def _decide(
 _NEEDS_SERVICE = frozenset(("node_port", "node_port_per_pod", "node_local", "cluster_ip", "load_balancer"))
 
 
-def _say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
+def say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
     """Say why a strategy that somebody asked for cannot work; None where it can."""
     if strategy == "keep":
         return None
@@ -125,6 +140,8 @@ def _say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
         return "the pod shares its node's network, so the API server would write the hostPort back"
     if strategy in _NEEDS_SERVICE and facts["selectors"] == "missing":
         return "the pod template has no labels that a Service could select by"
+    if strategy in _NEEDS_SERVICE and facts["selectors"] == "illegal":
+        return "its labels are not legal, so no Service can select by them"
     if strategy in _NEEDS_SERVICE and facts["selectors"] == "shared":
         return f"a Service with this workload's selector would also send traffic to {facts['sharedWith']}"
     if strategy == "node_port_per_pod" and facts["kinds"] != "StatefulSet":
@@ -135,10 +152,11 @@ def _say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
 
 
 def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
-    ignore_reason = _read_ignore_reason(workload)
+    ignore_reason = read_ignore_reason(workload)
     roles = find_roles(workload)
     selector = find_selector(workload)
     others = world.others_selected(workload, selector) if selector else ()
+    owner = world.owner_of(workload)
     most = world.max_replicas(workload)
     replicas = _PER_NODE if workload.ref.kind == "DaemonSet" else "none" if most == 0 else "one"
     if most is not None and most > 1:
@@ -151,6 +169,8 @@ def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
         "namespaces": workload.ref.namespace,
         "names": workload.ref.name,
         "labels": workload.pod_labels,
+        "follows": owner is not None,
+        "ownerName": f"{owner.ref.kind}/{owner.ref.name}" if owner is not None else "",
         "hostNetwork": workload.host_network,
         "ignored": ignore_reason is not None,
         "ignoreReason": ignore_reason or "",
@@ -160,18 +180,26 @@ def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
         "replicas": replicas,
         "said clients": _read_choice(workload, CLIENTS_ANNOTATION, CLIENTS),
         "clientAddresses": world.policy.client_addresses,
-        "selectors": "missing" if not selector else "shared" if others else "usable",
+        "selectors": _judge_selector(selector, bool(others)),
         "sharedWith": ", ".join(f"{other.ref.kind}/{other.ref.name}" for other in others),
         "loadBalancer": world.policy.cluster.load_balancer,
         "preferSameNode": version >= (1, 35),
     }
 
 
+def _judge_selector(selector: Sequence[tuple[str, str]], shared: bool) -> str:
+    if not selector:
+        return "missing"
+    if not all(is_label(key, value) for key, value in selector):
+        return "illegal"
+    return "shared" if shared else "usable"
+
+
 def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mapping[str, Any]) -> dict[str, Any]:
     services = [
         service.ref.name
         for service in world.services_selecting(workload)
-        if find_targeting_ports(service, workload, port)
+        if not service.headless and find_targeting_ports(service, workload, port)
     ]
     facts = {
         **shared,
@@ -186,8 +214,6 @@ def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mappin
         "hasService": bool(services),
         "service": services[0] if services else "",
     }
-    if isinstance(shared["roles"], frozenset):
-        facts["roles"] = shared["roles"]
     facts["clients"] = shared["said clients"] or next(
         row["clients"] for row in load_table("rules/host_port.yaml")["clients"] if match_facts(row["match"], facts)
     )
@@ -251,6 +277,14 @@ def find_selector(workload: Workload) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((key, value) for key, value in workload.pod_labels.items() if key not in _POD_HASHES))
 
 
+def is_label(key: str, value: str) -> bool:
+    """Tell whether a label is legal.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+    """
+    return _LABEL_KEY.match(key) is not None and _LABEL_VALUE.match(value) is not None
+
+
 def classify_address(address: str) -> str:
     """Tell what a hostIP is: any, loopback or address."""
     if address in (ANY_ADDRESS, "", "::"):
@@ -279,8 +313,12 @@ def _read_choice(workload: Workload, annotation: str, choices: Sequence[str]) ->
     )
 
 
-def _read_ignore_reason(workload: Workload) -> str | None:
-    annotation = f"{IGNORE_PREFIX}{ID}"
+def read_ignore_reason(workload: Workload, rule: str = ID) -> str | None:
+    """Read why a workload is to be left alone by a rule; None where it does not say so.
+
+    Raises InputError where it gives no reason.
+    """
+    annotation = f"{IGNORE_PREFIX}{rule}"
     reason = workload.annotations.get(annotation)
     if reason is not None and not reason.strip():
         raise InputError(

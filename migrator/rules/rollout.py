@@ -7,8 +7,25 @@ from collections.abc import Iterable
 from migrator.model.inventory import Finding
 from migrator.model.plan import Decision
 from migrator.model.workload import Workload
+from migrator.rules.host_port import read_ignore_reason
 
 ID = "rollout"
+
+
+def find_lasting(workload: Workload, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Find the decisions that leave a port on the node for as long as the pod runs.
+
+    () for a workload that its owner rolls out, and for one whose annotations say to leave its ports or its rollout.
+    """
+    if read_ignore_reason(workload, ID) is not None:
+        return ()
+    return tuple(
+        item
+        for item in decisions
+        if item.strategy == "keep"
+        and item.row not in ("follows-owner", "ignored")
+        and item.port.role in ("container", "sidecar")
+    )
 
 
 def describe_workaround(workload: Workload) -> str:
@@ -23,11 +40,11 @@ def describe_workaround(workload: Workload) -> str:
     return ""
 
 
-def find_hanging_rollout(workload: Workload, kept: Iterable[Decision]) -> Finding | None:
+def find_hanging_rollout(workload: Workload, lasting: Iterable[Decision]) -> Finding | None:
     """Say that a Deployment which keeps a host port needs a free node for every update with surge."""
-    ports = sorted({item.port.host_port for item in kept if item.port.role in ("container", "sidecar")})
+    ports = sorted({item.port.host_port for item in lasting})
     surges = workload.rollout.type in (None, "RollingUpdate") and workload.rollout.max_surge not in (0, "0%")
-    if not ports or workload.ref.kind != "Deployment" or not surges:
+    if not ports or workload.ref.kind != "Deployment" or workload.replicas == 0 or not surges:
         return None
     message = (
         f"{workload.ref.kind}/{workload.ref.name} keeps host port {', '.join(map(str, ports))}: a rolling update "

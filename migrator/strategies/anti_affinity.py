@@ -35,12 +35,12 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
     decision = group.decisions[0]
     labels = dict(find_selector(workload))
     spec = workload.pod.unpack()["spec"]
-    if not labels or _is_spread(spec, labels):
+    if not labels or _is_spread(spec, workload.pod_labels, spread):
         return
     by_revision = (
         spread == "required"
         and group.world.policy.cluster.version >= MATCH_LABEL_KEYS
-        and workload.ref.kind in ("Deployment", "ReplicaSet")
+        and workload.ref.kind == "Deployment"
     )
     text = render_template(
         "anti_affinity.yaml.j2", labels=labels, required=spread == "required", by_revision=by_revision
@@ -66,18 +66,23 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
         yield from replace_before_adding(group.workload, decision, group.reason)
 
 
-def _is_spread(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Tell whether a pod already keeps its distance from its like, by anti-affinity or topology spread."""
+def _is_spread(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -> bool:
+    """Tell whether a pod already keeps its distance from its like.
+
+    By anti-affinity; where a preference is enough, also by a preferred term or a topology spread constraint.
+    """
     affinity = ((spec.get("affinity") or {}).get("podAntiAffinity")) or {}
     terms = [*(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ())]
-    terms += [
-        preferred.get("podAffinityTerm") or {}
-        for preferred in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-    ]
-    spread = spec.get("topologySpreadConstraints") or ()
+    if spread == "preferred":
+        preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        terms += [item.get("podAffinityTerm") or {} for item in preferred]
+        terms += spec.get("topologySpreadConstraints") or ()
     return any(
-        (term.get("topologyKey") == HOSTNAME and _selects(term.get("labelSelector"), labels))
-        for term in [*terms, *spread]
+        term.get("topologyKey") == HOSTNAME
+        and not term.get("namespaces")
+        and term.get("namespaceSelector") is None
+        and _selects(term.get("labelSelector"), labels)
+        for term in terms
     )
 
 

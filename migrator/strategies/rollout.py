@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from migrator.model.edit import FieldEdit
 from migrator.model.plan import Change, Decision, Reason
@@ -14,11 +14,11 @@ from migrator.sources.tables import load_table
 _KEYS = {"Deployment": "strategy", "DaemonSet": "updateStrategy"}
 
 
-def fix_rollout(workload: Workload, kept: Iterable[Decision]) -> Iterator[Change]:
+def fix_rollout(workload: Workload, lasting: Sequence[Decision]) -> Iterator[Change]:
     """Propose a rollout without surge for a DaemonSet that keeps a host port (row 9)."""
-    decision = next((item for item in kept if item.port.role in ("container", "sidecar")), None)
-    if decision is None or workload.ref.kind != "DaemonSet":
+    if not lasting or workload.ref.kind != "DaemonSet":
         return
+    decision = lasting[0]
     table = load_table("rules/rollout.yaml")
 
     def make_reason(_: Decision, message: str) -> Reason:
