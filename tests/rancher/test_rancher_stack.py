@@ -156,6 +156,16 @@ def test_bad_files_are_refused_at_their_line(read: Read, docker: str, line: int,
     assert refusal.value.line == line
 
 
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [("{DB_PASSWORD: 'ab$1'}", False), ("['DB_PASSWORD=ab$1']", False), ("{NOTE: 'ab$1'}", True)],
+)
+def test_a_secret_does_not_show_in_an_error(read: Read, environment: str, shown: bool) -> None:
+    with pytest.raises(InputError) as refusal:
+        read(f"web: {{image: x, environment: {environment}}}\n")
+    assert ("ab$1" in str(refusal.value)) is shown
+
+
 def test_a_template_that_go_rejects_is_refused_at_its_line(read: Read) -> None:
     with pytest.raises(InputError) as refusal:
         read("web:\n  image: nginx\n{{ if }}\n", template=True)

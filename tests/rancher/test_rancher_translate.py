@@ -221,6 +221,15 @@ def test_illegal_names_are_renamed_and_listed(translate: Translate) -> None:
     assert result.fate("Web", "links", 0).fate == "reported"
 
 
+def test_an_old_name_that_is_legal_still_resolves(translate: Translate) -> None:
+    long = "a" * 60
+    result = translate(f"{long}: {{image: x}}\nweb: {{image: y, links: [{long}]}}\n")
+    (renamed,) = result.translation.renamed
+    assert (len(renamed.new), renamed.still_resolves) == (52, True)
+    assert result.resolve(long) == {renamed.new}
+    assert result.fate("web", "links", 0).fate == "translated"
+
+
 def test_equal_names_stay_apart(translate: Translate) -> None:
     result = translate("a_b: {image: one}\na-b: {image: two}\nA.B: {image: three}\n")
     assert sorted(result.names("Deployment")) == ["a-b", "a-b-2", "a-b-3"]
@@ -252,6 +261,15 @@ def test_sidekicks_share_a_pod_and_their_volumes(translate: Translate) -> None:
     assert pod["hostAliases"] == [{"ip": "127.0.0.1", "hostnames": ["helper"]}]
     assert result.container("app", "helper")["ports"][0]["hostPort"] == 9000
     assert result.resolve("helper") == {"app"}
+
+
+def test_a_sidekick_has_the_life_of_its_primary(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, labels: {io.rancher.sidekicks: b}}\nb: {image: y, restart: 'no'}\n", "b: {scale: 5}\n"
+    )
+    assert result.workload("a")["spec"]["replicas"] == 1
+    assert result.fate("b", "scale").fate == "ignored"
+    assert result.fate("b", "restart").fate == "ignored"
 
 
 def test_a_sidekick_that_needs_the_service_up_is_no_init_container(translate: Translate) -> None:
@@ -596,6 +614,9 @@ def test_one_namespace_for_all_stacks(translate: Translate) -> None:
     result = translate("web: {image: nginx}\n", policy=RancherPolicy(namespace="apps"))
     assert {item.data["metadata"].get("namespace", "apps") for item in result.translation.objects} == {"apps"}
     assert result.names("Namespace") == ["apps"]
+    assert [item.file_name for item in result.translation.objects if item.data["kind"] == "Namespace"] == [
+        "namespace.yaml"
+    ]
 
 
 def test_files_are_one_for_each_service_in_the_stack_s_order(translate: Translate) -> None:

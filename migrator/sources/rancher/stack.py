@@ -420,15 +420,23 @@ class _Reader:
         try:
             text = interpolate_text(value, self.answers, unset)
         except InterpolationError:
+            shown = "(a secret)" if _names_secret(path, value) else value
             raise file.refuse(
                 path,
-                f'Invalid interpolation format for key "{key}": "{value}"',
+                f'Invalid interpolation format for key "{key}": "{shown}"',
                 "Rancher v1.6 knows ${NAME}, $NAME and $$ only; write $$ for a dollar sign.",
             ) from None
         for name in unset:
             message = f"The {name} variable is not set. Substituting a blank string."
             self.warnings.append(Warned(file.origin(path), message))
         return text
+
+
+def _names_secret(path: FieldPath, value: str) -> bool:
+    """Tell whether a value's key, or the NAME before its `=`, says that it is a secret."""
+    name, separator, rest = value.partition("=")
+    key = next((step for step in reversed(path) if isinstance(step, str)), "")
+    return is_secret(name, rest) if separator and isinstance(path[-1], int) else is_secret(key, value)
 
 
 def _check_types(file: ComposeFile, name: str, settings: Mapping[str, Setting]) -> None:

@@ -33,8 +33,10 @@ from migrator.sources.rancher.translate.services import (
     draft_alias_service,
     draft_external_service,
     draft_links,
+    draft_old_names,
     draft_selector_service,
     draft_service,
+    find_old_name,
     group_aliases,
     wants_own_service,
 )
@@ -51,6 +53,7 @@ from migrator.templates import render_template
 from migrator.yaml.data import construct
 from migrator.yaml.nodes import compose
 
+_NAMESPACE = "rancher_namespace.yaml.j2"
 _FILE_ORDER = ("namespace", "volumes", "secrets")
 
 
@@ -113,6 +116,7 @@ def _translate_parts(context: Context, balancers: tuple[Balancer, ...]) -> Itera
         yield draft_balancer(context, balancer, names)
     yield draft_claims(context, frozenset(claims))
     yield draft_secrets(context)
+    yield draft_old_names(context)
     yield draft_links(context, names)
     yield Part(fates=tuple(_mark_shared_sidekicks(context)))
 
@@ -137,9 +141,10 @@ def _mark_shared_sidekicks(context: Context) -> Iterator[KeyFate]:
 
 
 def _draft_namespace(context: Context) -> Draft:
-    labels = {PART_OF_LABEL: context.instance}
+    """Draft the stack's namespace; one that all stacks share belongs to none of them."""
+    labels = {} if context.policy.namespace else {PART_OF_LABEL: context.instance}
     origin = context.stack.services[0].origin
-    return Draft("rancher_namespace.yaml.j2", {"name": context.namespace, "labels": labels}, "namespace", origin)
+    return Draft(_NAMESPACE, {"name": context.namespace, "labels": labels}, "namespace", origin)
 
 
 def _order_drafts(context: Context, drafts: tuple[Draft, ...]) -> list[Draft]:
@@ -156,10 +161,11 @@ def _write_object(context: Context, draft: Draft) -> TranslatedObject:
     text = render_template(draft.template, comments=draft.comments, **values)
     node = compose(text)
     data = construct(node) if node is not None else {}
+    shared = draft.file == "namespace" and draft.template == _NAMESPACE and context.policy.namespace
     return TranslatedObject(
         text=text,
         data=data,
-        file_name=f"{make_name(context.stack.name, fallback='stack')}/{draft.file}.yaml",
+        file_name="namespace.yaml" if shared else f"{context.instance}/{draft.file}.yaml",
         origin_path=draft.origin.path,
         origin_line=draft.origin.line,
     )
@@ -175,7 +181,8 @@ def _find_renamed(context: Context) -> Iterator[Renamed]:
         new = context.names[service.name]
         if new != service.name and context.roles[service.name] != "blocked":
             origin = service.origin
-            yield Renamed("Service", service.name, new, origin.file, origin.line, service.name.lower() == new)
+            resolves = service.name.lower() == new or find_old_name(context, service.name) is not None
+            yield Renamed("Service", service.name, new, origin.file, origin.line, resolves)
     for section, kind in (("volumes", "PersistentVolumeClaim"), ("secrets", "Secret")):
         for name, setting in stack.section(section).items():
             new = make_name(name, fallback=section[:-1])

@@ -359,7 +359,12 @@ class _Drafter:
         numbers = {route.source_port: self._target_port(route) for _, route in self.paths.values()}
         ports = [_make_port(source, target) for source, target in numbers.items()]
         selector = dict(backend.selector or ())
-        values = _service_values(self.context, self.name, self._labels(), selector, "ClusterIP", ports)
+        if all(source == target for source, target in numbers.items()):
+            values = _service_values(self.context, self.name, self._labels(), {}, "ExternalName", [])
+            domain = f"{self.context.namespace}.svc.{self.context.policy.cluster_domain}"
+            values["external_name"] = f"{backend.name}.{domain}"
+        else:
+            values = _service_values(self.context, self.name, self._labels(), selector, "ClusterIP", ports)
         self.drafts.insert(0, Draft("rancher_service.yaml.j2", values, self.name, self.balancer.service.origin))
 
     def _account_keys(self) -> None:

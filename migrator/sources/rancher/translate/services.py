@@ -208,6 +208,26 @@ def find_host(context: Context, target: str) -> str | None:
     return context.host_name(target)
 
 
+def find_old_name(context: Context, service: str) -> str | None:
+    """Give a service's old name where it is a legal Service name that is still free, as of one too long for pods."""
+    old = service.lower()
+    if old == context.names[service] or not is_service_name(old) or old in context.names.values():
+        return None
+    return old
+
+
+def draft_old_names(context: Context) -> Part:
+    """Draft ExternalName Services under the old names of renamed services that may stay."""
+    drafts = []
+    for service in context.stack.services:
+        old = find_old_name(context, service.name) if context.roles[service.name] != "blocked" else None
+        if old is not None:
+            host = context.host_name(service.name)
+            values = {**_make_values(context, old, {}, "ExternalName", []), "external_name": host}
+            drafts.append(Draft(_TEMPLATE, values, "aliases", service.origin))
+    return Part(drafts=tuple(drafts))
+
+
 def draft_links(context: Context, taken: frozenset[str]) -> Part:
     """Draft the aliases of links and external links: ExternalName Services, one for each name."""
     drafts: dict[str, Draft] = {}
@@ -250,7 +270,7 @@ def _link(
         return report(origin, f"{target} {reason}: the name {alias} resolves to nothing.")
     name = alias.lower()
     own = context.names.get(target) if "/" not in target else None
-    if name == own:
+    if name == own or (own is not None and name == find_old_name(context, target)):
         return mark(origin, "translated", f"the Service {name}")
     if name.replace("_", "-") == own:
         return report(origin, f"The Service is named {own}: {alias} is no legal name.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from migrator.sources.rancher.stack import StackService
@@ -65,6 +65,7 @@ _TOPICS = (
     build_labels,
     build_metadata,
 )
+_PRIMARY_KEYS = ("scale", "scale_policy", "retain_ip", "upgrade_strategy", "start_on_create", "restart")
 _POD_TOPICS = (build_network, build_affinity)
 
 
@@ -230,6 +231,8 @@ def _build_member(context: Context, member: str, place: Place) -> Part:
         )
         return Part(labels={}, annotations={}, drafts=found.drafts, fates=(*held, *found.fates))
     built = join_parts([topic(service, context) for topic in (*_TOPICS, *_POD_TOPICS)])
+    if member in context.primaries:
+        built = replace(built, fates=(*built.fates, *_mark_shared_life(service)))
     if place == "init":
         container = {
             key: value
@@ -238,6 +241,18 @@ def _build_member(context: Context, member: str, place: Place) -> Part:
         }
         return Part(container, built.pod, {}, {}, built.drafts, built.fates, built.comments)
     return built
+
+
+def _mark_shared_life(service: StackService) -> tuple[KeyFate, ...]:
+    return tuple(
+        mark(
+            service.origin_of(key),
+            "ignored",
+            "A sidekick shares the life of its primary service, whose value counts.",
+        )
+        for key in _PRIMARY_KEYS
+        if service.get(key) is not None
+    )
 
 
 def _compose_pod(
