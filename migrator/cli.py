@@ -50,13 +50,23 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code == TYPER_INTERRUPTED:
             _fail(INTERRUPTED)
-        raise
+        _leave(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
     except MemoryError:
         _fail("out of memory")
     except RecursionError:
         _fail("something is nested too deeply to be read")
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}")
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: taking a large inventory apart would cost time that nobody gets anything for."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 141
+    os._exit(code)
 
 
 def _fail(message: str) -> NoReturn:
@@ -583,7 +593,6 @@ def _write_file(path: Path, text: str) -> None:
 
 
 def _exit(code: int) -> None:
-    # Taking a large inventory apart costs time that nobody gets anything for.
     sys.stdout.flush()
     sys.stderr.flush()
     if code:

@@ -13,6 +13,7 @@ from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.inventory import SourceFile
 from migrator.model.plan import Change, Plan
+from migrator.parallel import map_in_processes
 from migrator.sources.files import STDIN, hash_content, read_bytes
 from migrator.sources.manifests import compose_json, is_json
 from migrator.yaml.data import construct, find_node
@@ -87,10 +88,8 @@ def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple
     works = _collect_work(plan.changes, known)
     created = _create_files(plan.changes, known)
     contents = {work.path: _load(known[work.path]) for work in works}
-    if jobs > 1 and sum(len(work.edits) for work in works) >= PARALLEL_FROM and len(works) > 1:
-        rendered = _render_in_parallel(works, contents, jobs)
-    else:
-        rendered = [_render_file(work, contents[work.path]) for work in works]
+    wanted = jobs if sum(len(work.edits) for work in works) >= PARALLEL_FROM else 1
+    rendered = map_in_processes(lambda work: _render_file(work, contents[work.path]), works, wanted)
     edited = [
         FileChange(work.path, contents[work.path], replacements)
         for work, replacements in zip(works, rendered, strict=True)
@@ -141,29 +140,6 @@ def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
             text = write_json(change.new.data, 4) + "\n"
         created.append(FileChange(path, None, (Replacement(0, 0, text.encode()),)))
     return created
-
-
-_contents: Mapping[str, bytes] = {}
-
-
-def _render_in_parallel(
-    works: Sequence[_Work], contents: Mapping[str, bytes], jobs: int
-) -> list[tuple[Replacement, ...]]:
-    import multiprocessing
-    import signal
-
-    global _contents
-    _contents = contents
-    # An interrupt reaches every process of a terminal; the one that the others work for answers it.
-    with multiprocessing.get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        return pool.map(_render_inherited, works, chunksize=1)
-
-
-def _render_inherited(work: _Work) -> tuple[Replacement, ...]:
-    import gc
-
-    gc.disable()
-    return _render_file(work, _contents[work.path])
 
 
 def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:

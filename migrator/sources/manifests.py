@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -173,10 +173,9 @@ def _read_document(
             check_syntax(text)
             _count_other(read, kinds[0].decode())
             return
-        if len(kinds) == 1 and kinds[0].endswith(b"List"):
-            cut = cut_list(content, span)
-            if cut is not None and _read_cut_list(content, cut, place, settings, read):
-                return
+        is_list = len(kinds) == 1 and kinds[0].endswith(b"List")
+        if is_list and _read_list(place.path, content, span, place, settings, read):
+            return
         root = compose(text)
         if root is None:
             read.documents -= 1
@@ -225,51 +224,99 @@ def _count_other(read: ManifestRead, kind: str) -> None:
     read.others[kind] = read.others.get(kind, 0) + 1
 
 
-def _read_cut_list(content: bytes, cut: CutList, place: Place, settings: ReadSettings, read: ManifestRead) -> bool:
-    """Read a List item by item; False, with nothing read, where an item cannot stand alone."""
-    frame = content[cut.header.start : cut.header.end] + content[cut.footer.start : cut.footer.end]
+@dataclass(frozen=True, slots=True)
+class LargeList:
+    """A List that can be read item by item: its own fields, and where its items are."""
+
+    outer: Mapping[str, Any]
+    cut: CutList
+    json: bool
+
+
+def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
+    """Find the List that a document is, laid out so that its items can be cut apart; None for anything else."""
     try:
-        outer = construct(compose(decode(frame)))  # type: ignore[arg-type]
-        if not isinstance(outer, dict) or outer.get("items") is not None:
-            return False
-        pieces = list(read_list_items(content, cut.items, place))
-    except TextError:
-        return False
-    part = ManifestRead()
-    for lines, data, duplicates in pieces:
-        _read_item(outer, data, lines, (), duplicates, settings, part)
-    _extend(read, part)
-    return True
+        if is_json(path, content):
+            cut = cut_json_list(content)
+            if cut is None:
+                return None
+            outer = json.loads(content[: cut.header.end].rstrip() + content[cut.footer.start :])
+            empty: Any = []
+        else:
+            cut = cut_list(content, span)
+            if cut is None:
+                return None
+            frame = content[cut.header.start : cut.header.end] + content[cut.footer.start : cut.footer.end]
+            outer, empty = construct(compose(decode(frame))), None  # type: ignore[arg-type]
+    except (TextError, ValueError, RecursionError):
+        return None
+    if not isinstance(outer, dict) or outer.get("items", empty) != empty:
+        return None
+    return LargeList(outer, cut, is_json(path, content))
 
 
-def read_list_items(
-    content: bytes, items: tuple[Span, ...], place: Place
-) -> Iterator[tuple[Lines, Any, tuple[tuple[str, int], ...]]]:
-    """Parse the items of a List that was cut: each with its lines, its data and its repeated keys.
+def read_list_range(
+    content: bytes, items: Sequence[Span], outer: LargeList, place: Place, settings: ReadSettings
+) -> ManifestRead:
+    """Read items of a List that was cut; `place` is that of the first of them.
 
-    Raises TextError where an item is not alone in its piece.
+    Raises TextError where an item is not alone in its piece: then the List has to be read whole.
     """
-    counted, before = items[0].start if items else 0, place.lines_before
-    before += content.count(b"\n", 0, counted) if place.item is None else 0
+    read = ManifestRead()
+    counted, before = items[0].start, place.lines_before
     for index, span in enumerate(items):
         before += content.count(b"\n", counted, span.start)
         counted = span.start
-        text = decode(content[span.start : span.end])
-        root = compose(text)
-        if type(root) is not SequenceNode or len(root.value) != 1:
-            raise TextError("not one item", 0)
-        duplicates: list[ScalarNode] = []
-        item = root.value[0]
-        data = construct(item, duplicates)
         here = Place(place.path, place.document, (place.item or 0) + index, before)
-        repeated = tuple((key.value, before + line_of(text, key.start_mark.index)) for key in duplicates)
-        yield Lines(here, text, lambda item=item: item), data, repeated  # type: ignore[misc]
+        text = decode(content[span.start : span.end])
+        parse = _parse_json_item if outer.json else _parse_yaml_item
+        lines, data, duplicates = parse(text, here)
+        _read_item(outer.outer, data, lines, (), duplicates, settings, read)
+    return read
+
+
+_Item = tuple[Lines, Any, tuple[tuple[str, int], ...]]
+
+
+def _parse_yaml_item(text: str, place: Place) -> _Item:
+    root = compose(text)
+    if type(root) is not SequenceNode or len(root.value) != 1:
+        raise TextError("not one item", 0)
+    duplicates: list[ScalarNode] = []
+    item = root.value[0]
+    data = construct(item, duplicates)
+    repeated = tuple((key.value, place.lines_before + line_of(text, key.start_mark.index)) for key in duplicates)
+    return Lines(place, text, lambda: item), data, repeated
+
+
+def _parse_json_item(text: str, place: Place) -> _Item:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise TextError("not one item", 0) from None
+    return Lines(place, text, lambda: compose_json(text), start=0), data, ()
+
+
+def _read_list(
+    path: str, content: bytes, span: Span, place: Place, settings: ReadSettings, read: ManifestRead
+) -> bool:
+    """Read a List item by item; False, with nothing read, where its items cannot be cut apart."""
+    found = find_list(path, content, span)
+    if found is None:
+        return False
+    lines = place.lines_before + content.count(b"\n", span.start, found.cut.items[0].start)
+    first = Place(place.path, place.document, 0, lines)
+    try:
+        _extend(read, read_list_range(content, found.cut.items, found, first, settings))
+    except TextError:
+        return False
+    return True
 
 
 def _read_json(path: str, content: bytes, settings: ReadSettings, read: ManifestRead) -> bool:
     """Read a JSON file; False where it is none and may be YAML in flow style."""
-    cut = cut_json_list(content)
-    if cut is not None and _read_cut_json(path, content, cut, settings, read):
+    if _read_list(path, content, Span(0, len(content)), Place(path, 0, None, 0), settings, read):
+        read.documents += 1
         return True
     text = decode(content).removeprefix("\ufeff")
     try:
@@ -287,25 +334,6 @@ def _read_json(path: str, content: bytes, settings: ReadSettings, read: Manifest
     read.documents += 1
     lines = Lines(Place(path, 0, None, 0), text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
     _read_data(data, lines, (), (), settings, read)
-    return True
-
-
-def _read_cut_json(path: str, content: bytes, cut: CutList, settings: ReadSettings, read: ManifestRead) -> bool:
-    try:
-        frame = json.loads(content[: cut.header.end].rstrip() + content[cut.footer.start :])
-        if not isinstance(frame, dict) or frame.get("items") != []:
-            return False
-        items = [json.loads(content[span.start : span.end]) for span in cut.items]
-    except (json.JSONDecodeError, RecursionError):
-        return False
-    read.documents += 1
-    counted, before = 0, 0
-    for index, (span, data) in enumerate(zip(cut.items, items, strict=True)):
-        before += content.count(b"\n", counted, span.start)
-        counted = span.start
-        text = content[span.start : span.end].decode()
-        lines = Lines(Place(path, 0, index, before), text, lambda text=text: compose_json(text), start=0)  # type: ignore[misc]
-        _read_item(frame, data, lines, (), (), settings, read)
     return True
 
 
@@ -403,6 +431,15 @@ def _read_object(
 def _descend(lines: Lines, at: FieldPath) -> Node:
     root = lines.root or lines.find_root()
     return find_node(root, at) or root
+
+
+def join_reads(reads: Sequence[ManifestRead]) -> ManifestRead:
+    """Join what was read of several files or ranges."""
+    joined = ManifestRead()
+    for read in reads:
+        _extend(joined, read)
+        joined.documents += read.documents
+    return joined
 
 
 def _extend(read: ManifestRead, part: ManifestRead) -> None:

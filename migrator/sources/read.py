@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,30 +14,14 @@ from migrator.model.objects import Kustomization
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload, WorkloadKind
 from migrator.podsecurity.version import PolicyVersion
-from migrator.sources.files import (
-    STDIN,
-    FoundFile,
-    FoundFiles,
-    find_chart,
-    find_files,
-    hash_content,
-    read_bytes,
-)
+from migrator.sources.files import STDIN, FoundFile, FoundFiles, find_chart, find_files, hash_content, read_bytes
 from migrator.sources.kustomize import FILE_NAMES, find_roots, read_kustomization
-from migrator.sources.manifests import (
-    HELM_HINT,
-    ManifestRead,
-    Place,
-    ReadSettings,
-    read_manifests,
-    read_stream_range,
-)
-from migrator.yaml.scan import Span, cut_documents, decode, line_of
+from migrator.sources.manifests import HELM_HINT, ManifestRead, ReadSettings, join_reads
+from migrator.sources.ranges import FileRead, read_file, read_files
+from migrator.yaml.scan import decode, line_of
 
 PARALLEL_FROM = 3_000_000
 """Bytes from which on a second process pays: starting it costs what reading a quarter of this does."""
-
-TASK_SIZE = 1_000_000
 
 T = TypeVar("T")
 
@@ -55,23 +38,6 @@ class ReadOptions:
     exclude: tuple[str, ...] = ()
     default_namespace: str | None = None
     jobs: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A piece of work for one process: whole files, or one range of a large stream."""
-
-    files: tuple[FoundFile, ...]
-    span: Span | None = None
-    place: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _FileResult:
-    path: str
-    sha256: str
-    size: int
-    read: ManifestRead
 
 
 def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
@@ -98,9 +64,9 @@ def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
     return _assemble(sources, found, results, skipped, kustomizations, kustomization_errors, unread, options, stdin)
 
 
-def _hash_file(file: FoundFile) -> _FileResult:
+def _hash_file(file: FoundFile) -> FileRead:
     content = read_bytes(file.path)
-    return _FileResult(file.path, hash_content(content), len(content), ManifestRead(documents=1))
+    return FileRead(file.path, hash_content(content), len(content), ManifestRead(documents=1))
 
 
 def _read_kustomizations(files: Iterable[FoundFile]) -> tuple[tuple[Kustomization, ...], list[InputError]]:
@@ -151,125 +117,19 @@ def _say_why_skipped(file: FoundFile, found: FoundFiles, patches: Mapping[str, K
 
 def _read_files(
     files: Sequence[FoundFile], settings: ReadSettings, options: ReadOptions, stdin: bytes | None
-) -> list[_FileResult]:
-    total = sum(file.size for file in files)
-    if options.jobs > 1 and total >= PARALLEL_FROM and hasattr(os, "fork"):
-        return _read_in_parallel(files, settings, options.jobs, stdin)
-    return [_read_file(file, settings, stdin) for file in files]
-
-
-def _read_file(file: FoundFile, settings: ReadSettings, stdin: bytes | None) -> _FileResult:
-    try:
-        content = stdin if file.path == STDIN and stdin is not None else read_bytes(file.path)
-    except InputError as error:
-        return _FileResult(file.path, "", 0, ManifestRead(errors=[error]))
-    return _FileResult(file.path, hash_content(content), len(content), read_manifests(file.path, content, settings))
-
-
-def _read_in_parallel(
-    files: Sequence[FoundFile], settings: ReadSettings, jobs: int, stdin: bytes | None
-) -> list[_FileResult]:
-    """Read in `jobs` processes: small files in bundles, large streams in ranges cut at their documents."""
-    import multiprocessing
-    import signal
-
-    results: list[_FileResult] = []
-    tasks: list[_Task] = []
-    hashes: dict[str, tuple[str, int]] = {}
-    bundle: list[FoundFile] = []
-    bundled = 0
-    for file in files:
-        if file.path == STDIN:
-            results.append(_read_file(file, settings, stdin))
-        elif file.size > 2 * TASK_SIZE:
-            ranges = _cut_ranges(file, hashes)
-            tasks.extend(ranges)
-        else:
-            bundle.append(file)
-            bundled += file.size
-            if bundled >= TASK_SIZE:
-                tasks.append(_Task(tuple(bundle)))
-                bundle, bundled = [], 0
-    if bundle:
-        tasks.append(_Task(tuple(bundle)))
-    global _settings
-    _settings = settings
-    # An interrupt reaches every process of a terminal; the one that the others work for answers it.
-    with multiprocessing.get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        pieces: dict[str, list[ManifestRead]] = {}
-        for task, task_results in zip(tasks, pool.imap(_run_task, tasks), strict=True):
-            if task.place is None:
-                results.extend(task_results)
-            else:
-                pieces.setdefault(task.place.path, []).extend(result.read for result in task_results)
-    for path, reads in pieces.items():
-        sha256, size = hashes[path]
-        results.append(_FileResult(path, sha256, size, _join(reads)))
-    return sorted(results, key=lambda result: result.path)
-
-
-_settings: ReadSettings | None = None
-
-
-def _run_task(task: _Task) -> list[_FileResult]:
-    import gc
-
-    gc.disable()
-    settings = _settings
-    assert settings is not None
-    if task.place is None or task.span is None:
-        return [_read_file(file, settings, None) for file in task.files]
-    path = task.place.path
-    with open(path, "rb") as stream:  # noqa: PTH123
-        stream.seek(task.span.start)
-        content = stream.read(task.span.end - task.span.start)
-    return [_FileResult(path, "", 0, read_stream_range(content, task.place, settings))]
-
-
-def _cut_ranges(file: FoundFile, hashes: dict[str, tuple[str, int]]) -> list[_Task]:
-    """Cut a large YAML stream at document markers; anything else stays whole."""
-    content = read_bytes(file.path)
-    hashes[file.path] = (hash_content(content), len(content))
-    whole = [_Task((file,))]
-    if content[:64].lstrip()[:1] in (b"{", b"["):
-        return whole
-    try:
-        decode(content)
-    except TextError:
-        return whole
-    tasks: list[_Task] = []
-    start, first, lines, counted = 0, 0, 0, 0
-    for index, span in enumerate(cut_documents(content)):
-        if span.end - start < TASK_SIZE and span.end < len(content):
-            continue
-        lines += content.count(b"\n", counted, start)
-        counted = start
-        tasks.append(_Task((), Span(start, span.end), Place(file.path, first, None, lines)))
-        start, first = span.end, index + 1
-    return tasks if len(tasks) > 1 else whole
-
-
-def _join(reads: Sequence[ManifestRead]) -> ManifestRead:
-    joined = ManifestRead()
-    for read in reads:
-        joined.documents += read.documents
-        joined.workloads += read.workloads
-        joined.services += read.services
-        joined.namespaces += read.namespaces
-        joined.network_policies += read.network_policies
-        joined.autoscalers += read.autoscalers
-        joined.unread += read.unread
-        joined.errors += read.errors
-        for kind, count in read.others.items():
-            joined.others[kind] = joined.others.get(kind, 0) + count
-    return joined
+) -> list[FileRead]:
+    streams = [read_file(file, settings, stdin) for file in files if file.path == STDIN]
+    rest = [file for file in files if file.path != STDIN]
+    total = sum(file.size for file in rest)
+    jobs = options.jobs if total >= PARALLEL_FROM else 1
+    return sorted([*streams, *read_files(rest, settings, jobs)], key=lambda result: result.path)
 
 
 def _assemble(
     sources: Sequence[str],
     found: FoundFiles,
-    results: Sequence[_FileResult],
-    skipped: Sequence[_FileResult],
+    results: Sequence[FileRead],
+    skipped: Sequence[FileRead],
     kustomizations: tuple[Kustomization, ...],
     errors: list[InputError],
     unread: list[Unread],
@@ -277,7 +137,7 @@ def _assemble(
     stdin: bytes | None,
 ) -> Inventory:
     by_path = {file.path: file for file in found.files}
-    everything = _join([result.read for result in results])
+    everything = join_reads([result.read for result in results])
     roots = find_roots(kustomizations)
     set_namespace = _namespace_setter(roots, options.default_namespace)
     excluded = {file.path for file in found.files if file.excluded}

@@ -240,15 +240,16 @@ def _raise_text_error(error: Exception) -> NoReturn:
 def _refuse_deep_nesting(text: str) -> None:
     """Bound the nesting before the C parser recurses over it: its stack ends at some ten thousand levels.
 
-    Block nesting of depth d needs a line of d characters, flow nesting d brackets; only a text that has
-    either is looked at event by event.
+    Flow nesting of depth d needs d brackets, block nesting d dashes or question marks, or a line that is indented by
+    d; only a text that has one of these is looked at event by event.
     """
-    if len(text) <= MAX_DEPTH * 4:
-        suspicious = text.count("[") + text.count("{") > MAX_DEPTH or text.count("- ") > MAX_DEPTH
-    else:
-        suspicious = (
-            text.count("[") + text.count("{") > MAX_DEPTH * 4 or max(map(len, text.split("\n"))) > MAX_DEPTH * 4
-        )
+    suspicious = (
+        text.count("[") + text.count("{") > MAX_DEPTH
+        or text.count("- ") + text.count("-\t") > MAX_DEPTH
+        or text.count("? ") + text.count("?\t") > MAX_DEPTH
+        # Indented one column a line, d levels take d * d / 2 characters.
+        or (len(text) > MAX_DEPTH * MAX_DEPTH // 2 and max(map(len, text.split("\n"))) > MAX_DEPTH)
+    )
     if suspicious and _clib is not None:
         _count_depth(text)
 

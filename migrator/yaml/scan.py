@@ -16,8 +16,8 @@ from migrator.errors import TextError
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _MARKER = re.compile(rb"(?:---|\.\.\.)(?:[ \t\r\n]|\Z)")
-_EMPTY = re.compile(rb"(?:(?:---|\.\.\.)[ \t]*)?(?:#[^\n]*)?(?:\r?\n[ \t]*(?:#[^\n]*)?)*\r?\n?[ \t]*\Z")
-_DIRECTIVE = re.compile(rb"(?:(?:---|\.\.\.)[^\n]*\n)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*%")
+_EMPTY = re.compile(rb"(?:(?:---|\.\.\.)[ \t]*+)?+(?:[ \t\r\n]++|#[^\n]*+)*+\Z")
+_DIRECTIVE = re.compile(rb"(?:(?:---|\.\.\.)[^\n]*+\n)?+(?:[ \t]*+(?:#[^\n]*+)?+\r?\n)*+%")
 _LIST_KIND = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z]*List)[\"']?[ \t\r]*(?:#.*)?$", re.MULTILINE)
 _LIST_ITEMS = re.compile(rb"^items:[ \t\r]*(?:#.*)?\n", re.MULTILINE)
 _FIRST_DASH = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)-[ \t]")
