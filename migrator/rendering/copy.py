@@ -154,7 +154,8 @@ def _locate(path: str, roots: Sequence[str]) -> Path:
 def _aim_link(link: Path, root: Path) -> str:
     """Give what a link's copy points at: the copy of its target inside the source, or its very target outside."""
     aim = link.readlink()
-    if not aim.is_absolute() and _absolute(str(link.parent / aim)).is_relative_to(root):
+    steps = [_absolute(str(link.parent.joinpath(*aim.parts[:count]))) for count in range(1, len(aim.parts) + 1)]
+    if all(step.is_relative_to(root) for step in steps):
         return str(aim)
     target = os.path.realpath(link)
     if Path(target).is_relative_to(root.resolve()):
@@ -236,11 +237,10 @@ def _separate(content: bytes, first: bool) -> bytes:
     if content and not content.endswith(b"\n"):
         content += b"\n"
     opening = _OPENING.match(content)
-    if opening and opening[1] == b"%":
-        # Directives are only read at the start of a stream and behind the end of a document.
-        return content if first else b"...\n" + content
     if opening and opening[1]:
-        return content
+        # Directives are only read behind the end of a document, which blank lines and comments do not make.
+        alone = first or content.startswith(b"---")
+        return content if alone else b"...\n" + content
     # Also in front of the first: kubectl takes a stream that starts with a brace for nothing but JSON.
     return b"---\n" + content
 

@@ -15,8 +15,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from migrator.errors import InputError
 from migrator.rendering.render import FileChange
@@ -110,9 +110,11 @@ def _list_entries(changes: Sequence[FileChange]) -> list[_Entry]:
             raise InputError(change.path, f"is the same file as {path}, which changes too", hint="give it only once")
         old = None if change.old is None else hash_content(change.old)
         entry = entries[path] = _Entry(path, old, hash_content(change.new_content()))
-        if os.path.lexists(entry.kept):
+        if entry.kept.exists():
             hint = f"compare it with {change.path}, then delete it"
             raise InputError(str(entry.kept), "is the old file of an interrupted run without its journal", hint=hint)
+        if path.exists() == (change.old is None):
+            _refuse_changed(change, entry)
         if change.old is not None and not _is_writable(path):
             raise InputError(change.path, "is read-only", hint="make it writable, or write elsewhere with --out")
     return list(entries.values())
@@ -120,15 +122,11 @@ def _list_entries(changes: Sequence[FileChange]) -> list[_Entry]:
 
 def _is_writable(path: Path) -> bool:
     """Whether a file may be written; root too respects a file that nobody may write."""
-    try:
-        return bool(stat.S_IMODE(path.stat().st_mode) & 0o222) and os.access(path, os.W_OK)
-    except OSError:
-        # What is gone by now is said where the file is compared with what was read.
-        return True
+    return bool(path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)) and os.access(path, os.W_OK)
 
 
 @contextmanager
-def _create_journal(folder: Path) -> Iterator[BinaryIO]:
+def _create_journal(folder: Path) -> Iterator[FileIO]:
     """Create a run's journal and hold its lock.
 
     Raises InputError where another run is at work here, in a folder above or in one below.
@@ -136,7 +134,7 @@ def _create_journal(folder: Path) -> Iterator[BinaryIO]:
     path = folder / JOURNAL_NAME
     with _refusing(str(folder), "the files of one run need a folder in common that can be written"):
         try:
-            journal = path.open("xb")
+            journal = path.open("xb", buffering=0)
         except FileExistsError:
             raise _refuse_second_run(path) from None
     with journal:
@@ -152,7 +150,7 @@ def _create_journal(folder: Path) -> Iterator[BinaryIO]:
         yield journal
 
 
-def _lock(journal: BinaryIO, path: Path) -> None:
+def _lock(journal: FileIO, path: Path) -> None:
     """Lock a journal for one run.
 
     Raises InputError where another run holds it or has just removed it.
@@ -171,9 +169,10 @@ def _write_journal(folder: Path, entries: Iterable[_Entry]) -> bytes:
     return json.dumps({"formatVersion": JOURNAL_VERSION, "files": files}).encode() + b"\n"
 
 
-def _append(journal: BinaryIO, content: bytes) -> None:
-    journal.write(content)
-    journal.flush()
+def _append(journal: FileIO, content: bytes) -> None:
+    while content:
+        # A disk that is nearly full takes a part first, and is full the next time.
+        content = content[journal.write(content) :]
     os.fsync(journal.fileno())
 
 
@@ -282,7 +281,7 @@ def recover(path: Path) -> Recovery:
     folder = Path(os.path.realpath(path.parent))
     with _refusing(str(path), "the next run tries again"):
         try:
-            journal = path.open("rb")
+            journal = path.open("rb", buffering=0)
         except FileNotFoundError:
             return Recovery(folder, True, 0)
         with journal:
@@ -311,7 +310,7 @@ def _read_journal(folder: Path, head: bytes) -> list[_Entry]:
 def _locate(folder: Path, name: str) -> Path:
     """Locate a file of a journal, which is input too and must not lead out of its folder."""
     path = folder / name
-    if not path.is_relative_to(folder) or os.path.realpath(path) != str(path):
+    if folder not in path.parents or os.path.realpath(path) != str(path):
         hint = "delete the journal, unless a run of yours was interrupted here"
         raise InputError(str(folder / JOURNAL_NAME), f"names what is no file of its folder: {name}", hint=hint)
     return path
