@@ -57,7 +57,8 @@ class PodSecurityPolicyData:
 
     `version` is the policy version for labels and verdicts, None for the cluster's own. `complete` names the
     namespaces of which all pods are known, True for all. `harden` is the level that workloads are to be changed for.
-    `exempt_namespaces` are never enforced, nor are pods of the exempt users and runtime classes.
+    `exempt_namespaces` are never enforced, nor are pods of the exempt users and runtime classes. `non_root_images` are
+    globs of images that are known not to run as root.
     """
 
     version: str | None = None
@@ -67,6 +68,7 @@ class PodSecurityPolicyData:
     exempt_namespaces: frozenset[str] = frozenset()
     exempt_users: frozenset[str] = frozenset()
     exempt_runtime_classes: frozenset[str] = frozenset()
+    non_root_images: tuple[str, ...] = ()
 
     def is_complete(self, namespace: str) -> bool:
         """Tell whether all pods of a namespace are known."""

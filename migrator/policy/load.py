@@ -222,6 +222,7 @@ def _make_pod_security(form: Mapping[str, Any]) -> PodSecurityPolicyData:
         exempt_namespaces=frozenset(exempt.get("namespaces", load_table("rules/pod_security.yaml")["exempt"])),
         exempt_users=frozenset(exempt.get("users", ())),
         exempt_runtime_classes=frozenset(exempt.get("runtimeClasses", ())),
+        non_root_images=tuple(form.get("nonRootImages", ())),
     )
 
 

@@ -141,6 +141,11 @@ class PodSecurityForm(_Form):
         False, alias="createNamespaces", description="Write Namespace objects where the sources hold none."
     )
     exempt: ExemptForm = Field(default_factory=lambda: ExemptForm())
+    non_root_images: list[str] = Field(
+        default_factory=list,
+        alias="nonRootImages",
+        description="Globs of images whose user is known not to be root, such as registry.example.com/shop/*.",
+    )
 
     @field_validator("version")
     @classmethod
