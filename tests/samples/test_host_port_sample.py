@@ -6,10 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from ruamel.yaml import YAML
+
+from migrator.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "host-port"
@@ -23,9 +29,38 @@ KEPT = {
 WHERE = "samples/host-port"
 
 
-def run_migrator(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "migrator", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_migrator(folder: Path, *arguments: str) -> Result:
+    """Run the command line in a fork of this process, which has paid for the imports."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        child = os.fork()
+        if child == 0:
+            _run_command_line(folder, arguments, output.fileno(), errors.fileno())
+        _, status = os.waitpid(child, 0)
+        output.seek(0)
+        errors.seek(0)
+        return Result(os.waitstatus_to_exitcode(status), output.read().decode(), errors.read().decode())
+
+
+def _run_command_line(folder: Path, arguments: Sequence[str], output: int, errors: int) -> NoReturn:
+    code = 70
+    try:
+        os.chdir(folder)
+        os.dup2(output, 1)
+        os.dup2(errors, 2)
+        sys.argv = ["migrator", *arguments]
+        with open(1, "w", closefd=False) as sys.stdout, open(2, "w", closefd=False) as sys.stderr:
+            main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 70
+    finally:
+        os._exit(code)
 
 
 def run_git(folder: Path, *arguments: str, text: str | None = None) -> str:
@@ -109,8 +144,8 @@ def test_plan_names_every_workload_and_writes_nothing(repository: Path) -> None:
 
 
 def test_git_applies_the_diff_and_nothing_is_left_to_do(repository: Path) -> None:
-    patch = run_migrator(repository, "diff", WHERE).stdout
-    run_git(repository, "apply", "--whitespace=error-all", "-", text=patch)
+    change = run_migrator(repository, "diff", WHERE).stdout
+    run_git(repository, "apply", "--whitespace=error-all", "-", text=change)
     assert find_host_ports(repository / WHERE) == KEPT
     second = run_migrator(repository, "diff", WHERE)
     assert (second.returncode, second.stdout) == (0, "")
@@ -123,8 +158,8 @@ def test_out_holds_what_the_diff_makes(repository: Path) -> None:
     assert result.returncode == 1
     assert "kubectl get service picking-node-port -n warehouse" in result.stderr
     assert read_tree(repository / WHERE) == before
-    patch = run_migrator(repository, "diff", WHERE).stdout
-    run_git(repository, "apply", "-", text=patch)
+    change = run_migrator(repository, "diff", WHERE).stdout
+    run_git(repository, "apply", "-", text=change)
     assert read_tree(repository / "migrated") == read_tree(repository / WHERE)
     second = run_migrator(repository, "diff", "migrated")
     assert (second.returncode, second.stdout) == (0, "")
