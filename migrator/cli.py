@@ -6,19 +6,17 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from migrator import __version__
 from migrator.errors import InputError, MigratorError
+from migrator.run import Request, Run, check_choice, say
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
     from migrator.model.plan import Plan
-    from migrator.model.policy import Policy
-    from migrator.planning.plan import Selection
-    from migrator.planning.plan_file import PlanFile
     from migrator.review.text import Painter
 
 TROUBLE = 2
@@ -122,6 +120,16 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="RULE", help="Make only this rule's changes.", autocompletion=_complete_rules),
 ]
+Answers = Annotated[
+    Path | None,
+    typer.Option(
+        "--answers", metavar="FILE", help="Answers to a Rancher stack's questions: a map, or KEY=VALUE lines."
+    ),
+]
+StackName = Annotated[
+    str | None, typer.Option("--stack", metavar="NAME", help="The Rancher stack's name, instead of its folder's.")
+]
+Ask = Annotated[bool, typer.Option("--ask", help="Ask on the terminal for answers that a Rancher stack misses.")]
 PhaseOption = Annotated[
     str | None, typer.Option("--phase", metavar="PHASE", help="expand, contract, enforce, cleanup or all.")
 ]
@@ -160,6 +168,9 @@ def audit(
     settings: Settings = None,
     exclude: Exclude = None,
     default_namespace: DefaultNamespace = None,
+    answers: Answers = None,
+    stack: StackName = None,
+    ask: Ask = False,
     keep_going: KeepGoing = False,
     jobs: Jobs = None,
     verbose: Verbose = False,
@@ -169,20 +180,33 @@ def audit(
 
     Example: migrator audit deploy/ --level baseline
     """
-    _check_choice("--output", output, ("text", "json", "yaml"))
+    check_choice("--output", output, ("text", "json", "yaml"))
     if level is not None:
-        _check_choice("--level", level, ("baseline", "restricted"))
-    loaded = _load_policy(policy, _set_pod_security(pod_security_version, settings, quiet), sources)
-    inventory = _read(sources, loaded, exclude, default_namespace, jobs, quiet)
-    _stop_at_errors(inventory, keep_going)
+        check_choice("--level", level, ("baseline", "restricted"))
+    run = Run(
+        Request(
+            sources,
+            policy,
+            _set_pod_security(pod_security_version, settings, quiet),
+            exclude or [],
+            default_namespace,
+            answers=answers,
+            stack=stack,
+            ask=ask,
+            keep_going=keep_going,
+            jobs=jobs,
+            quiet=quiet,
+        )
+    )
+    inventory = run.read()
     if output == "text":
         from migrator.review.text import write_audit
 
-        _print(write_audit(inventory, loaded, level, _painter(), verbose))
+        _print(write_audit(inventory, run.policy, level, _painter(), verbose))
     else:
         from migrator.review.document import describe_audit, write_document
 
-        _print(write_document(describe_audit(inventory, loaded), output))
+        _print(write_document(describe_audit(inventory, run.policy), output))
     _exit(TROUBLE if inventory.errors else 1 if level and _violates(inventory, level) else 0)
 
 
@@ -207,7 +231,7 @@ def _set_pod_security(version: str | None, settings: list[str] | None, quiet: bo
     except ValueError as error:
         raise InputError("--pod-security-version", f"{version!r} {error}") from None
     if parsed.minor is not None and clamp_version(parsed) != parsed:
-        _say(f"Pod Security {version} is newer than the checks; judged as {NEWEST}", quiet)
+        say(f"Pod Security {version} is newer than the checks; judged as {NEWEST}", quiet)
     return [*given, f"podSecurity.version={version}"]
 
 
@@ -228,6 +252,9 @@ def plan(
     exclude: Exclude = None,
     port_map: PortMap = None,
     default_namespace: DefaultNamespace = None,
+    answers: Answers = None,
+    stack: StackName = None,
+    ask: Ask = False,
     keep_going: KeepGoing = False,
     jobs: Jobs = None,
     verbose: Verbose = False,
@@ -237,23 +264,39 @@ def plan(
 
     Example: migrator plan deploy/ --save plan.json
     """
-    _check_choice("--output", output, ("text", "json", "yaml"))
-    run = _Run(
-        sources, policy, settings, exclude, default_namespace, namespace, workload, only, port_map, jobs, quiet
+    check_choice("--output", output, ("text", "json", "yaml"))
+    run = Run(
+        Request(
+            sources,
+            policy,
+            settings or [],
+            exclude or [],
+            default_namespace,
+            namespace or [],
+            workload or [],
+            only or [],
+            port_map,
+            answers,
+            stack,
+            ask,
+            keep_going,
+            jobs,
+            quiet,
+        )
     )
-    made, inventory = run.make_plan(phase, keep_going)
+    made, inventory = run.make_plan(phase)
     from migrator.review.document import describe_plan, write_document
 
     if save is not None:
         form = "yaml" if save.suffix in (".yaml", ".yml") else "json"
-        _write_file(save, write_document(describe_plan(made, run.selection, default_namespace), form))
-        _say(f"plan written to {save}", quiet)
+        _write_file(save, write_document(describe_plan(made, run.selection(), run.default_namespace), form))
+        say(f"plan written to {save}", quiet)
     if output == "text":
         from migrator.review.text import write_plan
 
         _print(write_plan(made, _painter(), verbose))
     else:
-        _print(write_document(describe_plan(made, run.selection, default_namespace), output))
+        _print(write_document(describe_plan(made, run.selection(), run.default_namespace), output))
     changes = any(change.action != "keep" for change in made.changes)
     _exit(TROUBLE if inventory.errors else 1 if exit_code and changes else 0)
 
@@ -270,6 +313,9 @@ def diff(
     exclude: Exclude = None,
     port_map: PortMap = None,
     default_namespace: DefaultNamespace = None,
+    answers: Answers = None,
+    stack: StackName = None,
+    ask: Ask = False,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 also when there are changes.")] = False,
     keep_going: KeepGoing = False,
     jobs: Jobs = None,
@@ -280,17 +326,33 @@ def diff(
 
     Example: migrator diff deploy/ > change.patch
     """
-    run = _Run(
-        sources, policy, settings, exclude, default_namespace, namespace, workload, only, port_map, jobs, quiet
+    run = Run(
+        Request(
+            sources,
+            policy,
+            settings or [],
+            exclude or [],
+            default_namespace,
+            namespace or [],
+            workload or [],
+            only or [],
+            port_map,
+            answers,
+            stack,
+            ask,
+            keep_going,
+            jobs,
+            quiet,
+        )
     )
-    made, inventory = run.make_plan(phase, keep_going)
+    made, inventory = run.make_plan(phase)
     from migrator.rendering.diff import find_base, write_diff
     from migrator.rendering.render import render_plan
 
     changes = render_plan(made, inventory.files, run.jobs)
     base = find_base(made.sources)
     if base is not None and changes:
-        _say(f"paths are relative to {base}: apply the patch there", quiet)
+        say(f"paths are relative to {base}: apply the patch there", quiet)
     _print_bytes(write_diff(changes, base))
     _exit(TROUBLE if inventory.errors else 1 if changes and not exit_zero else 0)
 
@@ -313,6 +375,10 @@ def apply(
     exclude: Exclude = None,
     port_map: PortMap = None,
     default_namespace: DefaultNamespace = None,
+    answers: Answers = None,
+    stack: StackName = None,
+    ask: Ask = False,
+    keep_going: KeepGoing = False,
     jobs: Jobs = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -321,30 +387,53 @@ def apply(
 
     Example: migrator apply deploy/ --in-place --phase expand
     """
-    _check_choice("--output", output, ("text", "json", "yaml"))
-    run = _Run(
-        sources, policy, settings, exclude, default_namespace, namespace, workload, only, port_map, jobs, quiet
+    check_choice("--output", output, ("text", "json", "yaml"))
+    run = Run(
+        Request(
+            sources,
+            policy,
+            settings or [],
+            exclude or [],
+            default_namespace,
+            namespace or [],
+            workload or [],
+            only or [],
+            port_map,
+            answers,
+            stack,
+            ask,
+            keep_going,
+            jobs,
+            quiet,
+        )
     )
-    targets = [in_place, out is not None, stdout or (not in_place and out is None and run.paths == ["-"])]
+    targets = [in_place, out is not None, stdout or (not in_place and out is None and run.sources == ["-"])]
     if sum(targets) != 1:
         raise InputError("apply", "say where to write", hint="one of --in-place, --out DIR, --stdout")
     if in_place and phase is None and run.plan_file is None:
         hint = "--phase expand first; then contract, once clients have moved"
         raise InputError("apply --in-place", "wants a phase named", hint=hint)
-    if in_place and "-" in run.paths:
+    if in_place and "-" in run.sources:
         raise InputError("apply --in-place", "standard input cannot be edited in place", hint="use --stdout")
-    made, inventory = run.make_plan(phase, keep_going=False)
+    made, inventory = run.make_plan(phase)
     from migrator.planning.plan import find_open_numbers
     from migrator.rendering.copy import write_out, write_stream
     from migrator.rendering.render import render_plan
     from migrator.rendering.write import write_in_place
 
+    unreadable = [error for error in inventory.errors if error not in inventory.refused_stacks]
+    if unreadable:
+        raise unreadable[0]
     changes = render_plan(made, inventory.files, run.jobs)
+    translated = any(file.translated for file in inventory.files)
     if in_place:
+        if translated:
+            hint = "a stack becomes new files: use --out DIR"
+            raise InputError("apply --in-place", "a Rancher stack cannot be edited in place", hint=hint)
         written = write_in_place(changes, _ignore_interrupts)
     elif out is not None:
         stdin = next((file.content for file in inventory.files if file.path == "-"), None)
-        written = write_out(changes, made.sources, out, stdin, _ignore_interrupts)
+        written = write_out(changes, _copied_sources(made, inventory), out, stdin, _ignore_interrupts)
     else:
         from migrator.sources.files import read_bytes
 
@@ -360,18 +449,32 @@ def apply(
     if output != "text" and not targets[2]:
         from migrator.review.document import describe_plan, write_document
 
-        _print(write_document({**describe_plan(made, run.selection, default_namespace), "written": written}, output))
+        _print(
+            write_document(
+                {**describe_plan(made, run.selection(), run.default_namespace), "written": written}, output
+            )
+        )
     else:
         for path in written:
-            _say(f"wrote {path}", quiet)
+            say(f"wrote {path}", quiet)
     for finding in made.findings:
         if finding.severity == "error":
-            _say(f"{finding.location or ''}: {finding.message}", False)
+            say(f"{finding.location or ''}: {finding.message}", False)
     if open_numbers:
-        _say(f"{len(open_numbers)} node port(s) will be the cluster's choice; once applied, ask with:", False)
+        say(f"{len(open_numbers)} node port(s) will be the cluster's choice; once applied, ask with:", False)
         for entry in open_numbers[:10]:
-            _say(f"  {entry.query}", False)
-    _exit(1 if needs_person else 0)
+            say(f"  {entry.query}", False)
+    _exit(TROUBLE if inventory.errors else 1 if needs_person else 0)
+
+
+def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
+    """Give the sources that `--out` copies: not those of which all that was read became something else."""
+    if not any(file.translated for file in inventory.files):
+        return list(made.sources)
+    kept = {file.root for file in inventory.files if file.documents and not file.translated}
+    from migrator.sources.files import display_path
+
+    return [source for source in made.sources if display_path(source) in kept]
 
 
 @app.command()
@@ -408,7 +511,7 @@ def schema(
 
     Example: migrator schema policy > migration-policy.schema.json
     """
-    _check_choice("schema", form, ("policy", "plan"))
+    check_choice("schema", form, ("policy", "plan"))
     import json
 
     from migrator.policy.schema import MigrationPolicy
@@ -423,127 +526,6 @@ def schema(
     _print(json.dumps(document, indent=2) + "\n")
 
 
-class _Run:
-    """What `plan`, `diff` and `apply` share: sources or a plan file become a plan."""
-
-    def __init__(
-        self,
-        sources: list[str],
-        policy: Path | None,
-        settings: list[str] | None,
-        exclude: list[str] | None,
-        default_namespace: str | None,
-        namespaces: list[str] | None,
-        workloads: list[str] | None,
-        rules: list[str] | None,
-        port_map: Path | None,
-        jobs: int | None,
-        quiet: bool,
-    ) -> None:
-        from migrator.planning.plan_file import is_plan_file, load_plan_file
-
-        self.jobs = jobs or os.cpu_count() or 1
-        self.quiet = quiet
-        self.exclude = exclude
-        self.port_map = port_map
-        self.plan_file: PlanFile | None = None
-        if len(sources) == 1 and sources[0] != "-" and is_plan_file(sources[0]):
-            self.plan_file = load_plan_file(sources[0])
-        self.paths = list(self.plan_file.sources) if self.plan_file else sources
-        self.default_namespace = default_namespace or (self.plan_file.default_namespace if self.plan_file else None)
-        self.selection = _select(namespaces, workloads, rules, self.plan_file)
-        if self.plan_file is not None and policy is None and not settings:
-            self.policy = self.plan_file.policy()
-        else:
-            self.policy = _load_policy(policy, settings, self.paths)
-
-    def make_plan(self, phase: str | None, keep_going: bool) -> tuple[Plan, Inventory]:
-        from migrator.planning.plan import Overrides, plan_changes
-
-        chosen: Any = phase or (self.plan_file.phase if self.plan_file else "all")
-        _check_choice("--phase", chosen, ("expand", "contract", "enforce", "cleanup", "all"))
-        inventory = _read(self.paths, self.policy, self.exclude, self.default_namespace, self.jobs, self.quiet)
-        _stop_at_errors(inventory, keep_going)
-        if self.plan_file is not None:
-            from migrator.planning.plan_file import refuse_stale, restore_plan
-
-            refuse_stale(self.plan_file, inventory)
-            return restore_plan(self.plan_file, inventory, chosen, self.selection), inventory
-        overrides = Overrides()
-        if self.port_map is not None:
-            from migrator.planning.plan_file import read_port_map
-
-            overrides = Overrides(node_ports=read_port_map(str(self.port_map)))
-        return plan_changes(inventory, self.policy, chosen, self.selection, overrides), inventory
-
-
-def _select(
-    namespaces: list[str] | None, workloads: list[str] | None, rules: list[str] | None, plan_file: PlanFile | None
-) -> Selection:
-    from migrator.planning.plan import Selection
-
-    if plan_file is not None and not (namespaces or workloads or rules):
-        return plan_file.selection
-    for rule in rules or ():
-        _check_choice("--only", rule, ("host-port", "rollout", "pod-security"))
-    return Selection(*(frozenset(given) if given else None for given in (namespaces, workloads, rules)))
-
-
-def _load_policy(path: Path | None, settings: list[str] | None, sources: list[str]) -> Policy:
-    from migrator.policy.load import find_policy, load_policy
-
-    if path is None:
-        start = Path(sources[0]) if sources and sources[0] != "-" else Path()
-        path = find_policy(start if start.is_dir() else start.parent) or find_policy(Path())
-    return load_policy(path, settings or ())
-
-
-def _read(
-    sources: list[str],
-    policy: Policy,
-    exclude: list[str] | None,
-    default_namespace: str | None,
-    jobs: int | None,
-    quiet: bool,
-) -> Inventory:
-    from migrator.rendering.write import find_journals, recover
-    from migrator.rules.pod_security import find_version
-    from migrator.sources.read import ReadOptions, read_sources
-    from migrator.yaml.nodes import HAS_C_PARSER
-
-    for journal in find_journals(sources):
-        found = recover(journal)
-        what = "all were written" if found.finished else "undone; they are as they were"
-        _say(f"an earlier run in {found.folder} was interrupted: {found.files} file(s), {what}", False)
-    if not HAS_C_PARSER:
-        _say("ruamel.yaml.clib is missing, so reading is slow: pip install ruamel.yaml.clib", quiet)
-    options = ReadOptions(
-        kinds=policy.workload_kinds,
-        exclude=(*policy.exclude_paths, *(exclude or ())),
-        default_namespace=default_namespace,
-        jobs=jobs or os.cpu_count() or 1,
-        pod_security=find_version(policy),
-    )
-    return read_sources(sources, options)
-
-
-def _stop_at_errors(inventory: Inventory, keep_going: bool) -> None:
-    if not inventory.errors:
-        return
-    if not keep_going:
-        more = len(inventory.errors) - 1
-        if more:
-            _say(f"{more} more file(s) cannot be read; --keep-going reads on and names them all", False)
-        raise inventory.errors[0]
-    for error in inventory.errors:
-        print(f"error: {error}", file=sys.stderr)
-
-
-def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(option, f"{value!r} is not known", hint=f"one of {', '.join(choices)}")
-
-
 def _painter() -> Painter:
     import shutil
 
@@ -551,11 +533,6 @@ def _painter() -> Painter:
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return Painter(colour, shutil.get_terminal_size((110, 24)).columns if sys.stdout.isatty() else 110)
-
-
-def _say(message: str, quiet: bool) -> None:
-    if not quiet:
-        print(message, file=sys.stderr)
 
 
 def _print(text: str) -> None:

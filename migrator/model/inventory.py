@@ -19,7 +19,8 @@ class SourceFile:
     """A file that was read.
 
     `path` is how messages name it, `root` the source that it was found under, `excluded` whether it may not be
-    changed. `documents` counts what it holds; `content` is kept for what cannot be read again (standard input).
+    changed. `documents` counts what it holds; `content` is kept for what cannot be read again: standard
+    input, and manifests that a Rancher stack was `translated` to.
     """
 
     path: str
@@ -29,6 +30,7 @@ class SourceFile:
     documents: int
     excluded: bool = False
     content: bytes | None = None
+    translated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFate:
+    """What became of a key of a Rancher stack, and what a person has to do about it."""
+
+    path: str
+    line: int
+    key: str
+    fate: Literal["translated", "reported", "ignored"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything that the sources hold, each tuple in a fixed order, whatever order the files were read in.
 
     `overlays` maps a file to the outermost kustomizations that reach it, `others` counts the objects of kinds that
-    no decision looks at.
+    no decision looks at. `errors` holds `refused_stacks` too: Rancher stacks are refused one by one.
     """
 
     sources: tuple[str, ...] = ()
@@ -71,4 +84,6 @@ class Inventory:
     others: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
     findings: tuple[Finding, ...] = ()
+    keys: tuple[KeyFate, ...] = ()
     errors: tuple[InputError, ...] = ()
+    refused_stacks: tuple[InputError, ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from migrator.model.edit import FieldEdit
-from migrator.model.inventory import Finding, Unread
+from migrator.model.inventory import Finding, KeyFate, Unread
 from migrator.model.policy import Alternative, Policy
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import HostPort, Workload
@@ -96,7 +96,8 @@ class PortMapEntry:
 class NamespacePlan:
     """What a namespace's workloads need of Pod Security, now and after the plan, and what to label it.
 
-    `commands` are the kubectl lines where no manifest of the namespace is there to be edited.
+    `because` names what keeps it from the next level, `notes` what else decided about its labels. `commands` are the
+    kubectl lines where no manifest of the namespace is there to be edited.
     """
 
     name: str
@@ -106,6 +107,17 @@ class NamespacePlan:
     because: tuple[str, ...]
     labels: Mapping[str, str]
     commands: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadPlan:
+    """The Pod Security level that a workload's pod satisfies as it stands, and once the plan is applied."""
+
+    resource: ResourceRef
+    location: Location
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,8 @@ class Plan:
     changes: tuple[Change, ...] = ()
     port_map: tuple[PortMapEntry, ...] = ()
     namespaces: tuple[NamespacePlan, ...] = ()
+    workloads: tuple[WorkloadPlan, ...] = ()
     findings: tuple[Finding, ...] = ()
     unread: tuple[Unread, ...] = ()
+    keys: tuple[KeyFate, ...] = ()
     files: tuple[str, ...] = field(default=())

@@ -53,13 +53,14 @@ def write_out(
             else:
                 shutil.copy2(origin, staging / relative)
         for relative, content in contents.items():
+            (staging / relative).parent.mkdir(parents=True, exist_ok=True)
             (staging / relative).write_bytes(content)
             if relative in origins:
                 shutil.copymode(origins[relative][0], staging / relative)
         # Last, since nothing can be written into a folder that is read-only.
         for relative in reversed(folders):
             shutil.copymode(origins[relative][0], staging / relative)
-    return [str(out / _locate(change.path, roots)) for change in changes]
+    return [str(out / _locate_change(change, roots)) for change in changes]
 
 
 def _refuse_place(out: Path, sources: Sequence[str]) -> None:
@@ -131,11 +132,20 @@ def _place_contents(
     """Give the changed and the new files by their paths in the copy."""
     contents: dict[Path, bytes] = {}
     for change in changes:
-        relative = _locate(change.path, roots)
+        relative = _locate_change(change, roots)
         if relative in contents or (change.old is None and relative in origins):
             raise InputError(change.path, f"would be a second {relative} in the copy", hint="copy source by source")
         contents[relative] = change.new_content()
     return contents
+
+
+def _locate_change(change: FileChange, roots: Sequence[str]) -> Path:
+    if not change.translated:
+        return _locate(change.path, roots)
+    relative = Path(os.path.normpath(change.path))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise InputError(change.path, "would be written outside of the folder that was asked for")
+    return relative
 
 
 def _locate(path: str, roots: Sequence[str]) -> Path:

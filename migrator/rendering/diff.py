@@ -43,7 +43,7 @@ def find_base(sources: Sequence[str]) -> str | None:
 
 def _write_file(change: FileChange, base: str | None) -> bytes:
     path = change.path
-    if base is not None:
+    if base is not None and not change.translated:
         path = os.path.relpath(Path(path).absolute(), base)
     old_name, new_name = _quote(posixpath.join("a", path)), _quote(posixpath.join("b", path))
     head = b"diff --git %s %s\n" % (old_name, new_name)

@@ -46,11 +46,15 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What happens to one file: `old` is None for a new one, which one replacement fills."""
+    """What happens to one file: `old` is None for a new one, which one replacement fills.
+
+    `translated` tells that a Rancher stack became it: its path is relative to wherever the result is written.
+    """
 
     path: str
     old: bytes | None
     replacements: tuple[Replacement, ...]
+    translated: bool = False
 
     def new_content(self) -> bytes:
         """Give the file's bytes afterwards."""
@@ -90,12 +94,19 @@ def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple
     contents = {work.path: _load(known[work.path]) for work in works}
     wanted = jobs if sum(len(work.edits) for work in works) >= PARALLEL_FROM else 1
     rendered = map_in_processes(lambda work: _render_file(work, contents[work.path]), works, wanted)
+    replaced = {work.path: replacements for work, replacements in zip(works, rendered, strict=True) if replacements}
     edited = [
-        FileChange(work.path, contents[work.path], replacements)
-        for work, replacements in zip(works, rendered, strict=True)
-        if replacements
+        FileChange(path, contents[path], replacements)
+        for path, replacements in replaced.items()
+        if not known[path].translated
     ]
-    return tuple(sorted([*edited, *created], key=lambda change: change.path))
+    written = [_write_translated(file, replaced.get(file.path, ())) for file in files if file.translated]
+    return tuple(sorted([*edited, *created, *written], key=lambda change: change.path))
+
+
+def _write_translated(file: SourceFile, replacements: Sequence[Replacement]) -> FileChange:
+    content = replace_spans(file.content or b"", replacements)
+    return FileChange(file.path, None, (Replacement(0, 0, content),), translated=True)
 
 
 def _load(file: SourceFile) -> bytes:
@@ -133,12 +144,13 @@ def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
         if change.action != "create" or change.new is None or change.new.placement != "file":
             continue
         path = change.location.path
-        if path in known or os.path.lexists(path):
+        translated = known[change.new.anchor.path].translated
+        if path in known or (not translated and os.path.lexists(path)):
             raise InputError(path, "is there already, and would be a new file of this plan", hint="move it away")
         text = change.new.text
         if path.endswith(".json"):
             text = write_json(change.new.data, 4) + "\n"
-        created.append(FileChange(path, None, (Replacement(0, 0, text.encode()),)))
+        created.append(FileChange(path, None, (Replacement(0, 0, text.encode()),), translated))
     return created
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from migrator.errors import InputError, TextError
-from migrator.model.inventory import Finding, Inventory, SourceFile, Unread
+from migrator.model.inventory import Finding, Inventory, KeyFate, SourceFile, Unread
 from migrator.model.objects import Kustomization
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload, WorkloadKind
 from migrator.podsecurity.version import PolicyVersion
 from migrator.sources.files import STDIN, FoundFile, FoundFiles, find_chart, find_files, hash_content, read_bytes
 from migrator.sources.kustomize import FILE_NAMES, find_roots, read_kustomization
-from migrator.sources.manifests import HELM_HINT, ManifestRead, ReadSettings, join_reads
+from migrator.sources.manifests import HELM_HINT, ManifestRead, ReadSettings, join_reads, read_manifests
 from migrator.sources.ranges import FileRead, read_file, read_files
+from migrator.sources.stacks import StackOptions, is_compose_file, read_stacks
 from migrator.yaml.scan import decode, line_of
 
 PARALLEL_FROM = 3_000_000
@@ -38,6 +39,20 @@ class ReadOptions:
     exclude: tuple[str, ...] = ()
     default_namespace: str | None = None
     jobs: int = 1
+    stacks: StackOptions = field(default_factory=lambda: StackOptions())
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What was read, file by file, before it is put in order."""
+
+    files: list[SourceFile] = field(default_factory=list)
+    reads: list[ManifestRead] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    errors: list[InputError] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    keys: list[KeyFate] = field(default_factory=list)
+    refused_stacks: list[InputError] = field(default_factory=list)
 
 
 def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
@@ -48,20 +63,68 @@ def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
     """
     found = find_files(sources, options.exclude)
     settings = ReadSettings({(kind.api_group, kind.kind): kind for kind in options.kinds}, options.pod_security)
-    stdin = read_bytes(STDIN) if any(file.path == STDIN for file in found.files) else None
+    gathered = _Gathered(unread=list(found.unread))
     kustomizations, kustomization_errors = _read_kustomizations(found.files)
+    gathered.errors.extend(kustomization_errors)
+    _gather_manifests(found, kustomizations, settings, options, gathered)
+    _gather_stacks(sources, settings, options, gathered)
+    return _assemble(sources, gathered, kustomizations, options)
+
+
+def _gather_manifests(
+    found: FoundFiles,
+    kustomizations: Sequence[Kustomization],
+    settings: ReadSettings,
+    options: ReadOptions,
+    gathered: _Gathered,
+) -> None:
+    stdin = read_bytes(STDIN) if any(file.path == STDIN for file in found.files) else None
     patches = {path: item for item in kustomizations for path in item.patch_files}
-    unread = list(found.unread)
+    by_path = {file.path: file for file in found.files}
     to_read = []
     for file in found.files:
         reason = _say_why_skipped(file, found, patches)
         if reason is not None:
-            unread.append(Unread(file.path, None, reason))
-        else:
+            gathered.unread.append(Unread(file.path, None, reason))
+        elif not is_compose_file(file.path):
             to_read.append(file)
     results = _read_files(to_read, settings, options, stdin)
-    skipped = [_hash_file(file) for file in found.files if posixpath.basename(file.path) in FILE_NAMES]
-    return _assemble(sources, found, results, skipped, kustomizations, kustomization_errors, unread, options, stdin)
+    results += [_hash_file(file) for file in found.files if posixpath.basename(file.path) in FILE_NAMES]
+    for result in results:
+        file = by_path[result.path]
+        content = stdin if result.path == STDIN else None
+        documents = result.read.documents
+        gathered.files.append(
+            SourceFile(file.path, file.root, result.sha256, result.size, documents, file.excluded, content)
+        )
+        gathered.reads.append(result.read)
+        for error in result.read.errors:
+            if file.excluded:
+                reason = f"excluded, and not readable: {error.problem}"
+                gathered.unread.append(Unread(error.path, None, reason))
+            else:
+                gathered.errors.append(error)
+
+
+def _gather_stacks(sources: Sequence[str], settings: ReadSettings, options: ReadOptions, gathered: _Gathered) -> None:
+    """Translate Rancher v1.6 stacks, and read the manifests that they become like any others."""
+    among_manifests = any(read.workloads or read.services for read in gathered.reads)
+    stacks = read_stacks(sources, options.stacks, among_manifests)
+    for path, content in sorted(stacks.inputs.items()):
+        gathered.files.append(SourceFile(path, path, hash_content(content), len(content), 0))
+    for path, content in sorted(stacks.manifests.items()):
+        read = read_manifests(path, content, settings)
+        gathered.reads.append(read)
+        gathered.errors.extend(read.errors)
+        sha256 = hash_content(content)
+        gathered.files.append(
+            SourceFile(path, path, sha256, len(content), read.documents, content=content, translated=True)
+        )
+    gathered.unread.extend(stacks.unread)
+    gathered.errors.extend(stacks.errors)
+    gathered.refused_stacks.extend(stacks.errors)
+    gathered.findings.extend(stacks.findings)
+    gathered.keys.extend(stacks.keys)
 
 
 def _hash_file(file: FoundFile) -> FileRead:
@@ -126,43 +189,16 @@ def _read_files(
 
 
 def _assemble(
-    sources: Sequence[str],
-    found: FoundFiles,
-    results: Sequence[FileRead],
-    skipped: Sequence[FileRead],
-    kustomizations: tuple[Kustomization, ...],
-    errors: list[InputError],
-    unread: list[Unread],
-    options: ReadOptions,
-    stdin: bytes | None,
+    sources: Sequence[str], gathered: _Gathered, kustomizations: tuple[Kustomization, ...], options: ReadOptions
 ) -> Inventory:
-    by_path = {file.path: file for file in found.files}
-    everything = join_reads([result.read for result in results])
+    everything = join_reads(gathered.reads)
     roots = find_roots(kustomizations)
     set_namespace = _namespace_setter(roots, options.default_namespace)
-    excluded = {file.path for file in found.files if file.excluded}
-    all_errors = [*errors, *everything.errors]
-    unread.extend(
-        Unread(error.path, None, f"excluded, and not readable: {error.problem}")
-        for error in all_errors
-        if error.path in excluded
-    )
     workloads = tuple(sorted(map(set_namespace, everything.workloads), key=_order))
-    files = tuple(
-        SourceFile(
-            path=result.path,
-            root=by_path[result.path].root,
-            sha256=result.sha256,
-            size=result.size,
-            documents=result.read.documents,
-            excluded=by_path[result.path].excluded,
-            content=stdin if result.path == STDIN else None,
-        )
-        for result in sorted([*results, *skipped], key=lambda result: result.path)
-    )
+    unread = [*gathered.unread, *everything.unread]
     return Inventory(
         sources=tuple(sources),
-        files=files,
+        files=tuple(sorted(gathered.files, key=lambda file: file.path)),
         workloads=workloads,
         services=tuple(sorted(map(set_namespace, everything.services), key=_order)),
         namespaces=tuple(sorted(everything.namespaces, key=_order)),
@@ -171,14 +207,11 @@ def _assemble(
         kustomizations=kustomizations,
         overlays={path: tuple(root for root, _ in entries) for path, entries in roots.items()},
         others=dict(sorted(everything.others.items())),
-        unread=tuple(sorted([*unread, *everything.unread], key=lambda item: (item.path, item.document or 0))),
-        findings=(*_find_twins(workloads), *_find_unknown_namespaces(workloads, roots)),
-        errors=tuple(
-            sorted(
-                (error for error in all_errors if error.path not in excluded),
-                key=lambda error: (error.path, error.line or 0),
-            )
-        ),
+        unread=tuple(sorted(unread, key=lambda item: (item.path, item.document or 0))),
+        findings=(*gathered.findings, *_find_twins(workloads), *_find_unknown_namespaces(workloads, roots)),
+        keys=tuple(gathered.keys),
+        errors=tuple(sorted(gathered.errors, key=lambda error: (error.path, error.line or 0))),
+        refused_stacks=tuple(gathered.refused_stacks),
     )
 
 

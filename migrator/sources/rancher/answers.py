@@ -28,6 +28,18 @@ class Question:
     options: tuple[str, ...] = ()
 
 
+class MissingAnswersError(InputError):
+    """Required questions that nothing answers."""
+
+    def __init__(self, path: str, questions: tuple[Question, ...]) -> None:
+        self.questions = questions
+        super().__init__(
+            path,
+            "no answer for " + ", ".join(_name_question(question) for question in questions),
+            hint="Give them with --answers FILE, one KEY=VALUE a line.",
+        )
+
+
 def format_answer(value: Any) -> str:
     """Write a YAML value as Go prints it: `true`, `3`, `0.5`, `` for null."""
     if value is None:
@@ -124,19 +136,15 @@ def _read_question(item: Mapping[str, Any]) -> Question:
 def complete_answers(questions: tuple[Question, ...], answers: Mapping[str, str], path: str) -> dict[str, str]:
     """Add the questions' defaults to the answers given; an optional question without one is answered with a blank.
 
-    Raises InputError that names every required question without an answer.
+    Raises MissingAnswersError that names every required question without an answer.
     """
-    missing = [
+    missing = tuple(
         question
         for question in questions
         if question.required and not answers.get(question.variable) and not question.default
-    ]
+    )
     if missing:
-        raise InputError(
-            path,
-            "no answer for " + ", ".join(_name_question(question) for question in missing),
-            hint="Give them with --answers FILE, one KEY=VALUE a line.",
-        )
+        raise MissingAnswersError(path, missing)
     defaults = {question.variable: question.default or "" for question in questions}
     given = {key: value for key, value in answers.items() if value or not defaults.get(key)}
     return {**defaults, **given}

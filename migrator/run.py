@@ -1,0 +1,188 @@
+"""What the commands share: options become an Inventory and a Plan."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrator.errors import InputError
+
+if TYPE_CHECKING:
+    from migrator.model.inventory import Inventory
+    from migrator.model.plan import Plan
+    from migrator.model.policy import Policy
+    from migrator.planning.plan import Selection
+    from migrator.planning.plan_file import PlanFile
+    from migrator.sources.rancher.answers import Question
+    from migrator.sources.stacks import StackOptions
+
+PHASE_CHOICES = ("expand", "contract", "enforce", "cleanup", "all")
+RULE_CHOICES = ("host-port", "rollout", "pod-security")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command's options, as they were given; None and empty stand for not given."""
+
+    sources: list[str]
+    policy: Path | None = None
+    settings: list[str] = field(default_factory=list)
+    exclude: list[str] = field(default_factory=list)
+    default_namespace: str | None = None
+    namespaces: list[str] = field(default_factory=list)
+    workloads: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+    port_map: Path | None = None
+    answers: Path | None = None
+    stack: str | None = None
+    ask: bool = False
+    keep_going: bool = False
+    jobs: int | None = None
+    quiet: bool = False
+
+
+class Run:
+    """One run of a command over its sources, or over those of a plan file that was given back."""
+
+    def __init__(self, request: Request) -> None:
+        from migrator.planning.plan_file import is_plan_file, load_plan_file
+
+        self.request = request
+        self.jobs = request.jobs or os.cpu_count() or 1
+        self.plan_file: PlanFile | None = None
+        if len(request.sources) == 1 and request.sources[0] != "-" and is_plan_file(request.sources[0]):
+            self.plan_file = load_plan_file(request.sources[0])
+        self.sources = list(self.plan_file.sources) if self.plan_file else request.sources
+        self.default_namespace = request.default_namespace or (
+            self.plan_file.default_namespace if self.plan_file else None
+        )
+        if self.plan_file is not None and request.policy is None and not request.settings:
+            self.policy = self.plan_file.policy()
+        else:
+            self.policy = _load_policy(request, self.sources)
+
+    def read(self) -> Inventory:
+        """Read the sources.
+
+        Raises the first error of a file that cannot be read, unless the request is to keep going; then all are said.
+        """
+        from migrator.rules.pod_security import find_version
+        from migrator.sources.read import ReadOptions, read_sources
+        from migrator.yaml.nodes import HAS_C_PARSER
+
+        _recover(self.sources)
+        if not HAS_C_PARSER:
+            say("ruamel.yaml.clib is missing, so reading is slow: pip install ruamel.yaml.clib", self.request.quiet)
+        options = ReadOptions(
+            kinds=self.policy.workload_kinds,
+            exclude=(*self.policy.exclude_paths, *self.request.exclude),
+            default_namespace=self.default_namespace,
+            jobs=self.jobs,
+            pod_security=find_version(self.policy),
+            stacks=_stack_options(self.request, self.policy),
+        )
+        inventory = read_sources(self.sources, options)
+        _report_errors(inventory, self.request.keep_going)
+        return inventory
+
+    def make_plan(self, phase: str | None) -> tuple[Plan, Inventory]:
+        """Read the sources and plan; a plan file is restored with what a person changed in it."""
+        from migrator.planning.plan import Overrides, plan_changes
+
+        chosen: Any = phase or (self.plan_file.phase if self.plan_file else "all")
+        check_choice("--phase", chosen, PHASE_CHOICES)
+        inventory = self.read()
+        if self.plan_file is not None:
+            from migrator.planning.plan_file import refuse_stale, restore_plan
+
+            refuse_stale(self.plan_file, inventory)
+            return restore_plan(self.plan_file, inventory, chosen, self.selection()), inventory
+        overrides = Overrides()
+        if self.request.port_map is not None:
+            from migrator.planning.plan_file import read_port_map
+
+            overrides = Overrides(node_ports=read_port_map(str(self.request.port_map)))
+        return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
+
+    def selection(self) -> Selection:
+        """Give what may be changed."""
+        from migrator.planning.plan import Selection
+
+        given = (self.request.namespaces, self.request.workloads, self.request.rules)
+        if self.plan_file is not None and not any(given):
+            return self.plan_file.selection
+        for rule in self.request.rules:
+            check_choice("--only", rule, RULE_CHOICES)
+        return Selection(*(frozenset(values) if values else None for values in given))
+
+
+def _load_policy(request: Request, sources: list[str]) -> Policy:
+    from migrator.policy.load import find_policy, load_policy
+
+    path = request.policy
+    if path is None:
+        start = Path(sources[0]) if sources and sources[0] != "-" else Path()
+        path = find_policy(start if start.is_dir() else start.parent) or find_policy(Path())
+    return load_policy(path, request.settings)
+
+
+def _recover(sources: list[str]) -> None:
+    """Finish or undo what an earlier run left, and say so."""
+    from migrator.rendering.write import find_journals, recover
+
+    for journal in find_journals(sources):
+        found = recover(journal)
+        what = "all were written" if found.finished else "undone; they are as they were"
+        say(f"an earlier run in {found.folder} was interrupted: {found.files} file(s), {what}")
+
+
+def _stack_options(request: Request, policy: Policy) -> StackOptions:
+    from migrator.sources.stacks import StackOptions, make_rancher_policy
+
+    answers: dict[str, str] = {}
+    if request.answers is not None:
+        from migrator.sources.rancher.answers import read_answers
+
+        answers = read_answers(request.answers)
+    return StackOptions(
+        policy=make_rancher_policy(policy.rancher, policy.cluster.load_balancer),
+        answers=answers,
+        name=request.stack,
+        ask=_ask if request.ask and sys.stdin.isatty() else None,
+    )
+
+
+def _ask(question: Question) -> str:
+    import typer
+
+    label = f"{question.label} ({question.variable})" if question.label else question.variable
+    if question.options:
+        label += f" [{'|'.join(question.options)}]"
+    return str(typer.prompt(label, hide_input=question.type == "password", err=True))
+
+
+def _report_errors(inventory: Inventory, keep_going: bool) -> None:
+    if not inventory.errors:
+        return
+    if not keep_going:
+        more = len(inventory.errors) - 1
+        if more:
+            say(f"{more} more file(s) cannot be read; --keep-going reads on and names them all")
+        raise inventory.errors[0]
+    for error in inventory.errors:
+        say(f"error: {error}")
+
+
+def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise InputError for an option's value that is not known."""
+    if value not in choices:
+        raise InputError(option, f"{value!r} is not known", hint=f"one of {', '.join(choices)}")
+
+
+def say(message: str, quiet: bool = False) -> None:
+    """Talk to the person on stderr."""
+    if not quiet:
+        print(message, file=sys.stderr)
