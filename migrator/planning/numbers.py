@@ -67,18 +67,19 @@ def _make_requests(
             missing = find_published(world, workload, decision, NODE_PORT_FORM) is None
         if missing or number is not None:
             overlays = len(world.overlays_of(workload))
-            yield NumberRequest(workload.ref, port.host_port, count, number, overlays)
+            ordinal = workload.first_ordinal if decision.strategy == "node_port_per_pod" else 0
+            yield NumberRequest(workload.ref, port.host_port, count, number, overlays, ordinal)
 
 
 def _find_row(world: World, decision: Decision) -> tuple[int | None, bool]:
-    """Find the first of the numbers that a StatefulSet's members have already, and whether a member lacks one."""
+    """Find ordinal 0's of the numbers that a StatefulSet's members have already, and whether a member lacks one."""
     first, missing = None, False
-    for position, pod in enumerate(world.list_members(decision.workload)):
+    for ordinal, pod in enumerate(world.list_members(decision.workload), decision.workload.first_ordinal):
         found = find_published(world, decision.workload, decision, NODE_PORT_FORM, pod)
         if found is None:
             missing = True
         elif found[1].node_port is not None and first is None:
-            first = found[1].node_port - position
+            first = found[1].node_port - ordinal
     return (first if missing else None), missing
 
 
@@ -115,7 +116,7 @@ def _refuse_taken(world: World, requests: Iterable[NumberRequest], holders: _Hol
         workload = by_ref[request.workload]
         members = world.list_members(workload) if request.count > 1 else ()
         own = {service.ref for pod in (None, *members) for service in world.services_selecting(workload, pod)}
-        for number in range(request.pinned, request.pinned + request.count):
+        for number in request.numbers(request.pinned):
             what = f"node port {number} for host port {request.host_port} of {request.workload}"
             if not low <= number <= high:
                 raise PolicyError(f"{what} is outside of cluster.nodePortRange {low}-{high}")

@@ -115,7 +115,7 @@ def refuse_stale(plan_file: PlanFile, inventory: Inventory) -> None:
 def read_port_map(path: str) -> Mapping[PortKey, int]:
     """Read the numbers that an earlier plan gave, by workload, protocol and old port.
 
-    Of a StatefulSet's members the first one's, where the others follow it. Raises InputError where the file is no
+    Of a StatefulSet's members ordinal 0's, where all follow it. Raises InputError where the file is no
     plan.
     """
     members: dict[PortKey, dict[int, int]] = {}
@@ -152,11 +152,9 @@ def _ordinal(pod: str | None) -> int:
 
 
 def _find_first(numbers: Mapping[int, int]) -> int | None:
-    """Find the first of numbers that follow each other as their ordinals do; None where they do not."""
-    lowest = min(numbers)
-    first = numbers[lowest]
-    follows = all(number - first == ordinal - lowest for ordinal, number in numbers.items())
-    return first if follows else None
+    """Find ordinal 0's of numbers that follow each other as their ordinals do; None where they do not."""
+    firsts = {number - ordinal for ordinal, number in numbers.items()}
+    return firsts.pop() if len(firsts) == 1 else None
 
 
 def _ref(data: Mapping[str, Any]) -> ResourceRef:

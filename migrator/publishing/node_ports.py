@@ -22,7 +22,8 @@ How = Literal["same", "offset", "pinned", "found", "unset"]
 class NumberRequest:
     """A port that needs a number: `count` numbers in a row for the members of a StatefulSet.
 
-    `pinned` is the number that a policy or an earlier plan fixed, `overlays` how many builds reach the workload.
+    The number asked for is ordinal 0's; the members that are there start with `first_ordinal`, so that parts of one
+    StatefulSet in several clusters have numbers that go together. `pinned` is the number that a policy or an earlier plan fixed, `overlays` how many builds reach the workload.
     """
 
     workload: ResourceRef
@@ -30,11 +31,16 @@ class NumberRequest:
     count: int = 1
     pinned: int | None = None
     overlays: int = 0
+    first_ordinal: int = 0
+
+    def numbers(self, node_port: int) -> range:
+        """Give the numbers that it takes where ordinal 0's is `node_port`."""
+        return range(node_port + self.first_ordinal, node_port + self.first_ordinal + self.count)
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The first of the numbers given, None for the cluster's choice; and why, as a sentence that names `port`."""
+    """The number given, ordinal 0's of several, None for the cluster's choice; and why, as a sentence that names `port`."""
 
     node_port: int | None
     how: How
@@ -53,7 +59,7 @@ def allocate_node_ports(
     numbers: dict[tuple[ResourceRef, int], Number] = {}
     for request in ordered:
         if request.pinned is not None:
-            used.update(range(request.pinned, request.pinned + request.count))
+            used.update(request.numbers(request.pinned))
             because = "the number is given: by the policy or an earlier plan."
             numbers[(request.workload, request.host_port)] = Number(request.pinned, "pinned", because)
     for request in ordered:
@@ -62,7 +68,7 @@ def allocate_node_ports(
             continue
         numbers[key] = number = _choose(request, cluster, used | (leaving - {request.host_port}))
         if number.node_port is not None:
-            used.update(range(number.node_port, number.node_port + request.count))
+            used.update(request.numbers(number.node_port))
     return numbers
 
 
@@ -81,7 +87,7 @@ def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
     if row["number"] == "unset":
         return Number(None, "unset", because)
     wanted = request.host_port if row["number"] == "same" else offset
-    free = _next_free(wanted, request.count, high, used)
+    free = _next_free(request, wanted, high, used)
     if free is None:
         return Number(None, "unset", f"{wanted} and every number above it in the range is taken.")
     if free == wanted:
@@ -89,13 +95,13 @@ def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
     return Number(free, "offset", f"{wanted} is taken; {free} is the next free number.")
 
 
-def _next_free(wanted: int, count: int, high: int, used: set[int]) -> int | None:
+def _next_free(request: NumberRequest, wanted: int, high: int, used: set[int]) -> int | None:
     candidate = wanted
-    while candidate + count - 1 <= high:
-        clash = next((number for number in range(candidate, candidate + count) if number in used), None)
+    while request.numbers(candidate)[-1] <= high:
+        clash = next((number for number in request.numbers(candidate) if number in used), None)
         if clash is None:
             return candidate
-        candidate = clash + 1
+        candidate = clash + 1 - request.first_ordinal
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -126,7 +126,14 @@ def _decide(
         caveats=row.caveats,
         sources=row.sources,
     )
-    return Decision(workload, port, ID, row.id, strategy, row.options, reason, facts), finding
+    options = row.options or find_options(strategy, facts)
+    return Decision(workload, port, ID, row.id, strategy, options, reason, facts), finding
+
+
+def find_options(strategy: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find the options that the built-in table gives a strategy in this place, for somebody who asked for it only."""
+    rows = (row for row in built_in_rows() if row.strategy == strategy and match_facts(row.match, facts))
+    return next((row.options for row in rows), {})
 
 
 _NEEDS_SERVICE = frozenset(("node_port", "node_port_per_pod", "node_local", "cluster_ip", "load_balancer"))
@@ -136,7 +143,7 @@ def say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
     """Say why a strategy that somebody asked for cannot work; None where it can."""
     if strategy == "keep":
         return None
-    if facts["hostNetwork"]:
+    if facts["hostNetwork"] and facts["ports"]:
         return "the pod shares its node's network, so the API server would write the hostPort back"
     if strategy in _NEEDS_SERVICE and facts["selectors"] == "missing":
         return "the pod template has no labels that a Service could select by"
@@ -270,11 +277,13 @@ def _roles_of_image(image: str) -> frozenset[str]:
 def find_selector(workload: Workload) -> tuple[tuple[str, str], ...]:
     """Find the labels that a Service for this workload selects by; () where there are none.
 
-    The workload's own matchLabels; the pod template's labels where it has only expressions, or no selector.
+    The workload's own matchLabels; the pod template's labels where it has only expressions, or no selector. Never
+    those that tell one revision's pods from the next's.
     """
+    labels: Iterable[tuple[str, str]] = sorted(workload.pod_labels.items())
     if workload.selector is not None and workload.selector.match_labels:
-        return workload.selector.match_labels
-    return tuple(sorted((key, value) for key, value in workload.pod_labels.items() if key not in _POD_HASHES))
+        labels = workload.selector.match_labels
+    return tuple((key, value) for key, value in labels if key not in _POD_HASHES)
 
 
 def is_label(key: str, value: str) -> bool:

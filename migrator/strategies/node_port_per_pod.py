@@ -19,18 +19,18 @@ def propose(group: Group) -> Proposal:
         external_traffic_policy=group.options.get("externalTrafficPolicy"),
     )
     proposal = Proposal()
-    for position, pod in enumerate(group.world.list_members(group.workload)):
+    for ordinal, pod in enumerate(group.world.list_members(group.workload), group.workload.first_ordinal):
         selector = (*find_selector(group.workload), (POD_NAME_LABEL, pod))
         target = Target(f"{pod}-{form.suffix}", selector, member=pod)
-        ports = [_number_for(port, position) for port in name_ports(group, form)]
+        ports = [_number_for(port, ordinal) for port in name_ports(group, form)]
         lead_to(group, form, target, ports, proposal)
     proposal.changes.extend(remove_host_ports(group))
     return proposal
 
 
-def _number_for(port: PublishedPort, position: int) -> PublishedPort:
-    """Give a member its number: the first, plus its place in the row."""
+def _number_for(port: PublishedPort, ordinal: int) -> PublishedPort:
+    """Give a member its number: ordinal 0's, plus its own ordinal."""
     if port.number is None or port.number.node_port is None:
         return port
-    number = Number(port.number.node_port + position, port.number.how, port.number.because)
+    number = Number(port.number.node_port + ordinal, port.number.how, port.number.because)
     return dataclasses.replace(port, number=number)
