@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import itertools
 import json
 import marshal
 import re
@@ -125,7 +124,7 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
             result.extend(editor.remove_keys(parent, sorted(set(positions))))
         elif isinstance(parent, SequenceNode):
             result.extend(editor.remove_items(parent, sorted(set(positions))))
-    return _join_insertions(result)
+    return _join_edits(result)
 
 
 def _merge_adds(editor: _Editor, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
@@ -158,8 +157,11 @@ def _merge_values(left: Any, right: Any) -> Any:
     return [*left, *right] if isinstance(left, list) and isinstance(right, list) else right
 
 
-def _join_insertions(edits: list[TextEdit]) -> list[TextEdit]:
-    """Join what is inserted at one place, in the order asked for, and drop what was asked for twice."""
+def _join_edits(edits: list[TextEdit]) -> list[TextEdit]:
+    """Join what is inserted at one place, in the order asked for, and removals that touch.
+
+    What was asked for twice is dropped. Raises RefusedEditError for edits that overlap.
+    """
     joined: dict[tuple[int, int], TextEdit] = {}
     for edit in edits:
         key = (edit.start, edit.end)
@@ -170,13 +172,21 @@ def _join_insertions(edits: list[TextEdit]) -> list[TextEdit]:
             joined[key] = TextEdit(edit.start, edit.end, known.text + edit.text)
         else:
             raise RefusedEditError("two changes of one place", edit.start)
-    ordered = sorted(joined.values(), key=lambda item: (item.start, item.end))
-    for left, right in itertools.pairwise(ordered):
-        if left.end > right.start:
-            raise RefusedEditError("two changes overlap", right.start)
+    ordered: list[TextEdit] = []
+    for edit in sorted(joined.values(), key=lambda item: (item.start, item.end)):
+        last = ordered[-1] if ordered else None
+        if last is not None and last.end > edit.start:
+            raise RefusedEditError("two changes overlap", edit.start)
+        if last is not None and last.end == edit.start and not last.text and not edit.text:
+            ordered[-1] = TextEdit(last.start, edit.end, "")
+        else:
+            ordered.append(edit)
     return ordered
 
 
+_TO_FIRST_DASH = re.compile(r"(?:[&!]\S*[ \t]*)*(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*-(?=\s)")
+_TO_NEXT_DASH = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*-(?=\s)")
+_BEHIND_DASH = re.compile(r"-(?:\s+(?:#[^\n]*\n|[&!]\S*(?=\s)))*\s+\Z")
 _ALIAS = re.compile(r"[ \t]*:?[ \t]*\*[^\s,\]}]+")
 _DASH_PREFIX = re.compile(r"[ \t]*(?:-[ \t]+)+(?:[&!][^\s]*[ \t]+)*\Z")
 
@@ -266,15 +276,19 @@ class _Editor:
             end -= 1
         return end
 
+    def dash_column(self, sequence: SequenceNode) -> int:
+        """Give the column of a block sequence's dashes: its own mark stands at its anchor or tag where it has one."""
+        return self._first_dash(sequence) - self.line_start(self._first_dash(sequence))
+
+    def _first_dash(self, sequence: SequenceNode) -> int:
+        match = _TO_FIRST_DASH.match(self.text, sequence.start_mark.index)
+        if match is None:
+            raise RefusedEditError("a list that is laid out unusually", sequence.start_mark.index)
+        return match.end() - 1
+
     def entry_end(self, mapping: MappingNode, position: int) -> int:
         key, value = mapping.value[position]
         return self.value_end(value, key.end_mark.index)
-
-    def cut_lines(self, start: int, end: int) -> TextEdit:
-        """Cut whole lines; the last line of a text without final line end takes the one before with it."""
-        if end == len(self.text) and not self.text.endswith("\n"):
-            start -= len(self.newline) if start and self.text[:start].endswith(self.newline) else 0
-        return TextEdit(start, end, "")
 
     # Removing
 
@@ -295,17 +309,24 @@ class _Editor:
         edits = []
         for position in positions:
             start = mapping.value[position][0].start_mark.index
-            edits.append(self.cut_lines(self.line_start(start), self.line_end(self.entry_end(mapping, position))))
+            edits.append(TextEdit(self.line_start(start), self.line_end(self.entry_end(mapping, position)), ""))
         if positions[0] == 0:
             edits.append(self._move_prefix(mapping, positions))
         return [edit for edit in edits if edit.start != edit.end or edit.text]
 
+    def _refuse_explicit_keys(self, mapping: MappingNode) -> None:
+        for key, _ in mapping.value:
+            if self._text_before(key).lstrip(" \t-").startswith("?"):
+                raise RefusedEditError("a key written with `?`", key.start_mark.index)
+
+    def _text_before(self, node: Node) -> str:
+        return self.text[self.line_start(node.start_mark.index) : node.start_mark.index]
+
     def _refuse_odd_entries(self, mapping: MappingNode, positions: list[int]) -> None:
+        self._refuse_explicit_keys(mapping)
         for position in positions:
             key = mapping.value[position][0]
-            before = self.text[self.line_start(key.start_mark.index) : key.start_mark.index]
-            if before.lstrip(" \t-").startswith("?"):
-                raise RefusedEditError("a key written with `?`", key.start_mark.index)
+            before = self._text_before(key)
             if not mapping.flow_style and position > 0 and before.strip(" \t"):
                 raise RefusedEditError("a key that is not first on its line", key.start_mark.index)
 
@@ -333,12 +354,21 @@ class _Editor:
             return self._cut_flow(entries, positions)
         edits = []
         for position in positions:
-            start = sequence.value[position].start_mark.index
-            line = self.line_start(start)
-            if not re.fullmatch(r"[ \t]*-[ \t]+(?:[&!]\S*[ \t]+)*", self.text[line:start]):
-                raise RefusedEditError("a list item that is laid out unusually", start)
-            edits.append(self.cut_lines(line, self.line_end(ends[position])))
+            dash = self._find_dash(sequence, position, ends)
+            edits.append(TextEdit(self.line_start(dash), self.line_end(ends[position]), ""))
         return edits
+
+    def _find_dash(self, sequence: SequenceNode, position: int, ends: Sequence[int]) -> int:
+        """Find the dash of an item that has its lines for itself."""
+        start = sequence.value[position].start_mark.index
+        if position == 0:
+            dash = self._first_dash(sequence)
+        else:
+            match = _TO_NEXT_DASH.match(self.text, self.line_end(ends[position - 1]))
+            dash = match.end() - 1 if match else start
+        if not self.is_first_on_line(dash) or not _BEHIND_DASH.match(self.text[dash:start]):
+            raise RefusedEditError("a list item that is laid out unusually", start)
+        return dash
 
     def _item_ends(self, sequence: SequenceNode) -> list[int]:
         ends: list[int] = []
@@ -373,9 +403,9 @@ class _Editor:
             raise RefusedEditError("a block scalar", node.start_mark.index)
         if not isinstance(node, ScalarNode) and not node.flow_style:
             raise RefusedEditError("a block collection cannot be replaced whole", node.start_mark.index)
-        if is_explicitly_tagged(node) or self.text[node.start_mark.index] == "&":
-            raise RefusedEditError("a value with a tag or an anchor", node.start_mark.index)
         start = node.start_mark.index
+        if is_explicitly_tagged(node) or self.text.startswith("&", start):
+            raise RefusedEditError("a value with a tag or an anchor", start)
         if start == node.end_mark.index:
             return TextEdit(start, start, " " + self.write_inline(edit.value))
         return TextEdit(start, node.end_mark.index, self.write_inline(edit.value, node))
@@ -420,13 +450,11 @@ class _Editor:
         for depth, step in enumerate(edit.path[:-1]):
             child = find_child(node, step)
             empty = isinstance(child, ScalarNode) and child.style == "" and child.value in ("", "~", "null")
-            if child is None or empty or (not isinstance(child, ScalarNode) and not child.value):
-                value = edit.value
-                for missing in reversed(edit.path[depth + 1 :]):
-                    value = [value] if missing == APPEND else {missing: value}
-                if child is None:
-                    return node, edit.path[: depth + 1], value
-                return self._find_step(node, step, edit.path), edit.path[depth + 1 :], value
+            if child is None:
+                return node, edit.path[: depth + 1], _wrap(edit.path[depth + 1 :], edit.value)
+            if empty or (not isinstance(child, ScalarNode) and not child.value):
+                child = self._find_step(node, step, edit.path)
+                return child, edit.path[: depth + 2], _wrap(edit.path[depth + 2 :], edit.value)
             node = self._find_step(node, step, edit.path)
         return node, edit.path, edit.value
 
@@ -439,14 +467,19 @@ class _Editor:
             node = queue.pop(0)
             if isinstance(node, MappingNode) and not node.flow_style and node.value:
                 column = node.value[0][0].start_mark.column
-                for _, value in node.value:
-                    if isinstance(value, ScalarNode) or value.flow_style or value.start_mark.index < 0:
+                for key, value in node.value:
+                    if (
+                        isinstance(value, ScalarNode)
+                        or value.flow_style
+                        or value.start_mark.index < key.start_mark.index
+                    ):
                         continue
-                    offset = value.start_mark.column - column
-                    if isinstance(value, MappingNode) and not found_step and offset > 0:
-                        step, found_step = offset, True
-                    if isinstance(value, SequenceNode) and dash is None and offset >= 0:
-                        dash = offset
+                    if isinstance(value, MappingNode):
+                        offset = value.value[0][0].start_mark.column - column
+                        if not found_step and offset > 0:
+                            step, found_step = offset, True
+                    elif dash is None:
+                        dash = max(self.dash_column(value) - column, 0)
                     queue.append(value)
             elif isinstance(node, SequenceNode) and not node.flow_style:
                 queue.extend(item for item in node.value if not isinstance(item, ScalarNode))
@@ -459,6 +492,7 @@ class _Editor:
         return "".join(f"{indent}{line}{self.newline}" for line in (*head, *lines))
 
     def _insert_block_entry(self, mapping: MappingNode, key: str, value: Any, edit: FieldEdit) -> TextEdit:
+        self._refuse_explicit_keys(mapping)
         indent = " " * mapping.value[0][0].start_mark.column
         lines = self._lines(write_entry(key, value, self.style()), indent, edit.comment)
         for name in edit.before:
@@ -509,7 +543,7 @@ class _Editor:
             start = sequence.value[position].start_mark.index
             texts = ["," + self._flow_gap(start) + self._write_flow_value(value, start) for value in values]
             return TextEdit(end, end, "".join(texts))
-        indent = " " * sequence.start_mark.column
+        indent = " " * self.dash_column(sequence)
         style = self.style()
         lines = [line for value in values for line in write_item(value, style)]
         return self._insert_below(end, len(indent), self._lines(lines, indent, comment))
@@ -570,6 +604,13 @@ class _Editor:
         block = self._lines(lines, indent, comment)
         kept_start = self.line_start(start) + len(line_prefix.rstrip())
         return TextEdit(kept_start, end, self.newline + block[: -len(self.newline)])
+
+
+def _wrap(missing: FieldPath, value: Any) -> Any:
+    """Wrap a value into the parents that a path lacks."""
+    for step in reversed(missing):
+        value = [value] if step == APPEND else {step: value}
+    return value
 
 
 def plan_item_insertion(text: str, sequence: Node, position: int, values: Sequence[Any]) -> TextEdit:

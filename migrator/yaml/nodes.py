@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 from migrator.errors import TextError
@@ -32,6 +33,14 @@ SCALAR_PER_NODE = 256
 
 class Mark(Protocol):
     """A place in the text: `index` and `column` count from 0, in code points."""
+
+    index: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A mark of our own making."""
 
     index: int
     column: int
@@ -217,11 +226,22 @@ def _slim(node: Any, seen: dict[int, Node], text: str) -> Node:
     elif node.id == "mapping":
         slim = mapping = MappingNode(tag, [], start, node.end_mark, bool(node.flow_style))
         seen[id(node)] = slim
-        mapping.value.extend((_slim(key, seen, text), _slim(value, seen, text)) for key, value in node.value)
+        for key, value in node.value:
+            slim_key = _slim(key, seen, text)
+            mapping.value.append((slim_key, _slim_value(slim_key, value, seen, text)))
     else:
         slim = sequence = SequenceNode(tag, [], start, node.end_mark, bool(node.flow_style))
         seen[id(node)] = slim
         sequence.value.extend(_slim(item, seen, text) for item in node.value)
+    return slim
+
+
+def _slim_value(key: Node, value: Any, seen: dict[int, Node], text: str) -> Node:
+    """Slim a mapping's value; one that is not written stands behind its key's colon, as the C parser has it."""
+    slim = _slim(value, seen, text)
+    colon = text.find(":", key.end_mark.index)
+    if type(slim) is ScalarNode and slim.start_mark.index == slim.end_mark.index and colon >= 0:
+        slim.start_mark = slim.end_mark = _Place(colon + 1, colon + 1 - text.rfind("\n", 0, colon))
     return slim
 
 
