@@ -79,7 +79,8 @@ class PodSecurityPolicyData:
 class Policy:
     """What a run is asked to do: the built-in policy with a person's on top.
 
-    `document` is the resolved policy as plain data, as the plan file records it.
+    `document` is the resolved policy as plain data, as the plan file records it; `rancher` the part of it that
+    says how Rancher stacks are translated.
     """
 
     cluster: Cluster = Cluster()
@@ -87,6 +88,7 @@ class Policy:
     host_ports: tuple[DecisionRow, ...] = ()
     pod_security: PodSecurityPolicyData = PodSecurityPolicyData()
     workload_kinds: tuple[WorkloadKind, ...] = ()
+    rancher: Mapping[str, Any] = field(default_factory=dict)
     exclude_paths: tuple[str, ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()
     document: Mapping[str, Any] = field(default_factory=dict)

@@ -204,6 +204,7 @@ def _make_policy(document: dict[str, Any], path: Path | None) -> Policy:
         host_ports=user_rows,
         pod_security=_make_pod_security(spec.get("podSecurity", {})),
         workload_kinds=built_in_workload_kinds() + kinds,
+        rancher=spec.get("rancher", {}),
         exclude_paths=tuple(exclude.get("paths", ())),
         exclude_namespaces=frozenset(exclude.get("namespaces", ())),
         document=document,

@@ -155,6 +155,24 @@ class PodSecurityForm(_Form):
         return value
 
 
+class RancherForm(_Form):
+    """How Rancher v1.6 stacks become Kubernetes objects."""
+
+    namespace: str | None = Field(None, description="One namespace for all stacks; by default each has its own.")
+    storage_classes: dict[str, str] = Field(
+        default_factory=dict, alias="storageClasses", description="Storage classes by Rancher volume driver."
+    )
+    storage_size: str = Field("1Gi", alias="storageSize", description="What a claim asks for where no size is said.")
+    ingress_class: str | None = Field(None, alias="ingressClass")
+    cluster_domain: str = Field("cluster.local", alias="clusterDomain")
+    host_labels: dict[str, str] | None = Field(
+        None, alias="hostLabels", description="Node labels by the labels of Rancher's hosts."
+    )
+    secret_values: Literal["placeholder", "copy"] = Field(
+        "placeholder", alias="secretValues", description="Whether values that look like secrets are copied."
+    )
+
+
 class SpecForm(_Form):
     """What a run is asked to do."""
 
@@ -165,6 +183,7 @@ class SpecForm(_Form):
     host_ports: list[HostPortForm] = Field(default_factory=list, alias="hostPorts")
     workload_kinds: list[WorkloadKindForm] = Field(default_factory=list, alias="workloadKinds")
     pod_security: PodSecurityForm = Field(default_factory=lambda: PodSecurityForm(), alias="podSecurity")
+    rancher: RancherForm = Field(default_factory=lambda: RancherForm())
     exclude: ExcludeForm = Field(default_factory=lambda: ExcludeForm())
 
 

@@ -9,16 +9,18 @@ import json
 from typing import Any
 
 from migrator import __version__
+from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import format_path
-from migrator.model.inventory import Finding, Inventory, Unread
-from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry
+from migrator.model.inventory import Finding, Inventory, KeyFate, Unread
+from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry, WorkloadPlan
 from migrator.model.policy import Policy
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import HostPort, PodSecurity, Workload
 from migrator.model.world import World
 from migrator.planning.plan import EVERYTHING, Selection
+from migrator.podsecurity.level import Level
 from migrator.rules.conflicts import find_conflicts
-from migrator.rules.pod_security import judge_namespaces
+from migrator.rules.pod_security import judge_namespaces, judge_workloads
 
 FORMAT_VERSION = "1.0"
 
@@ -45,11 +47,12 @@ def describe_host_port(port: HostPort) -> dict[str, Any]:
     }
 
 
-def describe_audit(inventory: Inventory, policy: Policy) -> dict[str, Any]:
-    """Give what an audit found."""
+def describe_audit(inventory: Inventory, policy: Policy, level: Level | None = None) -> dict[str, Any]:
+    """Give what an audit found; with a level, what it would take each workload to satisfy it."""
+    world = World(inventory, policy)
     return {
         "formatVersion": FORMAT_VERSION,
-        "workloads": [_describe_workload(workload) for workload in inventory.workloads],
+        "workloads": [_describe_workload(workload, world, level) for workload in inventory.workloads],
         "conflicts": [
             {
                 "hostPort": conflict.host_port,
@@ -61,20 +64,24 @@ def describe_audit(inventory: Inventory, policy: Policy) -> dict[str, Any]:
         ],
         "namespaces": [
             {"name": verdict.name, "needed": verdict.needed, "recommended": verdict.after, "because": verdict.because}
-            for verdict in judge_namespaces(World(inventory, policy), ())
+            for verdict in judge_namespaces(judge_workloads(world, ()))
         ],
         "findings": [_describe_finding(finding) for finding in inventory.findings],
         "unread": [_describe_unread(item) for item in inventory.unread],
+        **_describe_keys(inventory.keys),
     }
 
 
-def _describe_workload(workload: Workload) -> dict[str, Any]:
+def _describe_workload(workload: Workload, world: World, level: Level | None) -> dict[str, Any]:
+    verdict = _describe_pod_security(workload.pod_security)
+    if verdict is not None and level is not None:
+        verdict["remedies"] = [] if world.owner_of(workload) else _describe_remedies(workload, level, world.policy)
     return {
         "resourceRef": describe_ref(workload.ref),
         "file": describe_location(workload.location),
         "hostPorts": [{**describe_host_port(port), "line": port.line} for port in workload.host_ports],
         "hostNetwork": workload.host_network,
-        "podSecurity": _describe_pod_security(workload.pod_security),
+        "podSecurity": verdict,
     }
 
 
@@ -97,6 +104,25 @@ def _describe_pod_security(verdict: PodSecurity | None) -> dict[str, Any] | None
     }
 
 
+def _describe_remedies(workload: Workload, level: Level, policy: Policy) -> list[dict[str, Any]]:
+    from migrator.strategies.hardening import find_remedies
+
+    described = []
+    for remedy in find_remedies(workload, level, policy):
+        entry: dict[str, Any] = {"check": remedy.check, "mechanical": remedy.mechanical}
+        if remedy.mechanical:
+            entry["edits"] = [
+                {"op": edit.op, "path": write_edit_path(edit)} | ({} if edit.op == "remove" else {"value": edit.value})
+                for edit in remedy.edits
+            ]
+            entry["risk"] = remedy.risk
+        else:
+            entry["fields"] = [format_path(path) for path in remedy.fields]
+            entry["options"] = [{"does": option.does, "price": option.price} for option in remedy.options]
+        described.append(entry)
+    return described
+
+
 def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:
     return {
         "name": namespace.name,
@@ -104,9 +130,21 @@ def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:
         "after": namespace.after,
         "recommended": namespace.recommended,
         "because": list(namespace.because),
+        "notes": list(namespace.notes),
         "labels": dict(namespace.labels),
         "commands": list(namespace.commands),
     }
+
+
+def _describe_keys(keys: tuple[KeyFate, ...]) -> dict[str, Any]:
+    """Give the fate of every key of the Rancher stacks; nothing where there are none."""
+    if not keys:
+        return {}
+    described = [
+        {"path": item.path, "line": item.line, "key": item.key, "fate": item.fate, "message": item.message}
+        for item in keys
+    ]
+    return {"keys": described}
 
 
 def _describe_unread(item: Unread) -> dict[str, Any]:
@@ -139,7 +177,17 @@ def describe_plan(
         "changes": [describe_change(change) for change in plan.changes],
         "portMap": [_describe_port_map(entry) for entry in plan.port_map],
         "namespaces": [_describe_namespace(namespace) for namespace in plan.namespaces],
+        "workloads": [_describe_workload_plan(item) for item in plan.workloads],
         "unread": [_describe_unread(item) for item in plan.unread],
+        **_describe_keys(plan.keys),
+    }
+
+
+def _describe_workload_plan(item: WorkloadPlan) -> dict[str, Any]:
+    return {
+        "resourceRef": describe_ref(item.resource),
+        "file": describe_location(item.location),
+        "podSecurity": {"before": item.before, "after": item.after},
     }
 
 
@@ -188,10 +236,13 @@ def _describe_field(change: Change) -> dict[str, Any]:
 
 def write_path(change: Change) -> str:
     """Write the path of the field that a change is about; `[-]` stands for a new item of a list."""
-    if change.edit is None:
-        return ""
-    *above, last = change.edit.path
-    return f"{format_path(tuple(above))}[-]" if last == "-" else format_path(change.edit.path)
+    return write_edit_path(change.edit) if change.edit is not None else ""
+
+
+def write_edit_path(edit: FieldEdit) -> str:
+    """Write the path of the field that an edit is about."""
+    *above, last = edit.path
+    return f"{format_path(tuple(above))}[-]" if last == APPEND else format_path(edit.path)
 
 
 def _describe_port_map(entry: PortMapEntry) -> dict[str, Any]:

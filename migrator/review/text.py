@@ -6,14 +6,17 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from migrator.model.inventory import Finding, Inventory
+from migrator.model.inventory import Finding, Inventory, KeyFate
 from migrator.model.plan import Change, Plan, PortMapEntry
 from migrator.model.policy import Policy
 from migrator.model.world import World
 from migrator.planning.plan import find_open_numbers
-from migrator.review.document import write_path
+from migrator.podsecurity.level import Level
+from migrator.review.document import write_edit_path, write_path
 from migrator.rules.conflicts import Conflict, find_conflicts
-from migrator.rules.pod_security import find_version, judge_namespaces
+from migrator.rules.hardening import Remedy
+from migrator.rules.pod_security import find_version, judge_namespaces, judge_workloads
+from migrator.yaml.scalars import write_scalar
 
 SHOWN = 200
 """Rows of a table that text shows; JSON shows all."""
@@ -76,7 +79,7 @@ class Painter:
 
 
 def write_audit(
-    inventory: Inventory, policy: Policy, level: str | None, painter: Painter, verbose: bool = False
+    inventory: Inventory, policy: Policy, level: Level | None, painter: Painter, verbose: bool = False
 ) -> str:
     """Write what an audit found; with a level, every violation of it."""
     lines: list[str] = []
@@ -113,13 +116,15 @@ def write_audit(
     lines += _write_levels(inventory, policy, painter)
     if level is not None:
         lines += _write_violations(inventory, level, painter)
+        lines += _write_remedies(World(inventory, policy), level, painter, verbose)
+    lines += _write_keys(inventory.keys, painter)
     lines += _write_findings(inventory.findings, painter)
     lines += _write_unread(inventory, painter, verbose)
     return "\n".join(lines) + "\n"
 
 
 def _write_levels(inventory: Inventory, policy: Policy, painter: Painter) -> list[str]:
-    verdicts = judge_namespaces(World(inventory, policy), ())
+    verdicts = judge_namespaces(judge_workloads(World(inventory, policy), ()))
     if not verdicts:
         return []
     rows = []
@@ -145,6 +150,45 @@ def _write_violations(inventory: Inventory, level: str, painter: Painter) -> lis
     return ["", painter.paint(title, "bold"), *painter.table(("WORKLOAD", "CHECK", "WHAT", "PLACE"), rows)]
 
 
+def _write_remedies(world: World, level: Level, painter: Painter, verbose: bool) -> list[str]:
+    """Write what it would take each workload to satisfy a level; risks and options once per check."""
+    from migrator.strategies.hardening import find_remedies
+
+    lines: list[str] = []
+    said: set[tuple[str, str]] = set()
+    shown = 0
+    for workload in world.inventory.workloads:
+        remedies = () if world.owner_of(workload) else find_remedies(workload, level, world.policy)
+        if not remedies:
+            continue
+        shown += 1
+        if shown > SHOWN and not verbose:
+            lines.append("… and more workloads; -v or -o json shows them all")
+            break
+        lines.append(f"  {painter.paint(str(workload.ref), 'cyan')} ({workload.location})")
+        for remedy in remedies:
+            lines += _write_remedy(remedy, painter)
+            if (remedy.check, remedy.risk) not in said:
+                said.add((remedy.check, remedy.risk))
+                notes = [f"risk: {remedy.risk}"] if remedy.mechanical else []
+                notes += [f"option: {option.does} Price: {option.price}" for option in remedy.options]
+                for note in notes:
+                    lines += painter.wrap(note, "        ", "      - ")
+    return ["", painter.paint(f"What it would take to satisfy {level}", "bold"), *lines] if lines else []
+
+
+def _write_remedy(remedy: Remedy, painter: Painter) -> list[str]:
+    if not remedy.mechanical:
+        places = ", ".join(format_path(path) for path in remedy.fields[:3])
+        more = f" and {len(remedy.fields) - 3} more" if len(remedy.fields) > 3 else ""
+        return painter.wrap(f"? {remedy.check}, for a person to decide: {places}{more}", "      ", "    ")
+    lines = []
+    for edit in remedy.edits:
+        value = "" if edit.op == "remove" else f": {write_scalar(edit.value)}"
+        lines.append(f"    {'-' if edit.op == 'remove' else '~'} {edit.op} {write_edit_path(edit)}{value}")
+    return lines
+
+
 def _conflict_row(conflict: Conflict) -> tuple[str, str]:
     address = "" if conflict.host_ip == "0.0.0.0" else f"{conflict.host_ip}:"
     names = [str(ref) for ref in conflict.workloads]
@@ -156,6 +200,20 @@ def _conflict_row(conflict: Conflict) -> tuple[str, str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _write_keys(keys: Sequence[KeyFate], painter: Painter) -> list[str]:
+    """Write what Rancher keys have no equivalent, with what to do; count the others."""
+    if not keys:
+        return []
+    fates = [key.fate for key in keys]
+    title = (
+        f"Rancher keys: {fates.count('translated')} translated, {fates.count('reported')} for a person to look at, "
+        f"{fates.count('ignored')} without meaning on Kubernetes"
+    )
+    rows = [(f"{key.path}:{key.line}", key.key, key.message) for key in keys if key.fate == "reported"]
+    lines = ["", painter.paint(title, "bold")]
+    return [*lines, *painter.table(("PLACE", "KEY", "WHAT TO DO"), rows)] if rows else lines
 
 
 def _write_findings(findings: Iterable[Finding], painter: Painter) -> list[str]:
@@ -205,6 +263,7 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
         lines += painter.table(("WORKLOAD", "BEFORE", "AFTER", "WHO MUST CHANGE"), rows)
     if plan.namespaces:
         lines += ["", *_write_namespaces(plan, painter)]
+    lines += _write_keys(plan.keys, painter)
     lines += _write_findings(plan.findings, painter)
     open_numbers = find_open_numbers(plan)
     if open_numbers:
@@ -219,9 +278,16 @@ def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
     lines = [painter.paint(f"Pod Security {find_version(plan.policy)} by namespace", "bold")]
     rows = [(item.name, item.needed, item.after, item.because[0] if item.because else "") for item in plan.namespaces]
     lines += painter.table(("NAMESPACE", "NOW", "AFTER", "BECAUSE"), rows)
+    notes: dict[str, list[str]] = {}
+    for item in plan.namespaces:
+        for note in item.notes:
+            notes.setdefault(note, []).append(item.name)
+    for note, names in notes.items():
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        lines += painter.wrap(f"{shown}: {note}", "    ", "  - ")
     commands = [command for item in plan.namespaces for command in item.commands]
     if commands:
-        lines += ["", "No manifest of these namespaces is among the sources; label them with:"]
+        lines += ["", "Namespaces without a manifest to edit; label them with:"]
         lines += [f"  {command}" for command in commands[:SHOWN]]
     return lines
 
