@@ -193,3 +193,55 @@ def test_target_labels(label: str, expected: list[tuple[int, str, str, int]]) ->
 )
 def test_selectors(selector: str, expected: bool) -> None:
     assert matches(selector, {"a": "1", "b": "x"}) is expected
+
+
+def test_plain_http_on_another_port_keeps_its_port(translate: Translate) -> None:
+    result = translate(
+        "lb: {image: rancher/lb-service-haproxy, ports: ['8080:8080', '30080:30080']}\nweb: {image: x}\n",
+        """\
+        lb:
+          lb_config:
+            port_rules:
+              - {source_port: 8080, protocol: http, service: web, target_port: 80}
+              - {source_port: 30080, protocol: http, service: web, target_port: 80}
+        """,
+    )
+    assert result.names("Ingress") == []
+    assert result.get("Service", "lb")["spec"]["ports"] == [
+        {"name": "tcp-8080", "port": 8080, "targetPort": 80},
+        {"name": "tcp-30080", "port": 30080, "targetPort": 80, "nodePort": 30080},
+    ]
+
+
+def test_settings_of_haproxy_are_reported(translate: Translate) -> None:
+    result = translate(
+        BALANCER + "web: {image: x}\n",
+        """\
+        lb:
+          lb_config:
+            config: "frontend 80"
+            stickiness_policy: {name: sticky}
+            port_rules: [{source_port: 80, protocol: http, service: web, target_port: 80, priority: 3}]
+        """,
+    )
+    for path in (("config",), ("stickiness_policy",), ("port_rules", 0, "priority")):
+        assert result.fate("lb", "lb_config", *path).fate == "reported", path
+    assert result.fate("lb", "ports").fate == "translated"
+
+
+def test_the_name_of_an_http_balancer_resolves_to_its_only_target(translate: Translate) -> None:
+    rules = "{source_port: 80, protocol: http, service: web, target_port: %d}"
+    for port, kind in ((80, "ExternalName"), (8080, None)):
+        rancher = f"lb: {{lb_config: {{port_rules: [{rules % port}]}}}}\n"
+        result = translate(BALANCER + "web: {image: x}\n", rancher)
+        assert result.get("Service", "lb")["spec"].get("type") == kind
+        assert result.resolve("lb") == {"web"}
+
+
+def test_exposed_ports_of_the_older_form_stay_inside(translate: Translate) -> None:
+    result = translate(
+        "lb: {image: rancher/load-balancer-service, expose: ['3306:3307/tcp'], links: [db]}\ndb: {image: x}\n"
+    )
+    service = result.get("Service", "lb")["spec"]
+    assert service["ports"] == [{"name": "tcp-3306", "port": 3306, "targetPort": 3307}]
+    assert "type" not in service

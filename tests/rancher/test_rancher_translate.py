@@ -291,6 +291,30 @@ def test_ports_that_clash_inside_a_pod_are_reported(translate: Translate) -> Non
     assert "Port 80/TCP is a's, too" in result.fate("b", "expose").message
 
 
+def test_a_host_port_is_given_once_in_a_pod(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, ports: ['80:80'], labels: {io.rancher.sidekicks: b}}\nb: {image: y, ports: ['80:81']}\n"
+    )
+    assert result.container("a")["ports"][0]["hostPort"] == 80
+    assert "hostPort" not in result.container("a", "b")["ports"][0]
+    assert "Host port 80 is a's" in result.fate("b", "ports", 0).message
+
+
+def test_containers_of_a_pod_mount_one_secret_with_their_own_modes(translate: Translate) -> None:
+    result = translate(
+        """\
+        version: '2'
+        services:
+          a: {image: x, secrets: [key], labels: {io.rancher.sidekicks: b}}
+          b: {image: y, secrets: [{source: key, mode: '0400'}]}
+        secrets: {key: {external: true}}
+        """
+    )
+    modes = {volume["name"]: volume["secret"]["items"][0]["mode"] for volume in result.pod("a")["volumes"]}
+    assert modes == {"secret-key": 0o444, "secret-key-400": 0o400}
+    assert result.container("a", "b")["volumeMounts"][0]["name"] == "secret-key-400"
+
+
 def test_a_sidekick_of_two_services_is_in_both_pods(translate: Translate) -> None:
     result = translate(
         "a: {image: x, labels: {io.rancher.sidekicks: s}}\nb: {image: y, labels: {io.rancher.sidekicks: s}}\n"
@@ -323,6 +347,10 @@ def test_start_once_on_every_host_keeps_a_pause_container(translate: Translate) 
         ("{image: x, restart: no}", "Job"),
         ("{image: x, restart: 'on-failure:3'}", "Job"),
         ("{image: x, restart: 'no', ports: ['80:80']}", "Deployment"),
+        ("{image: x, restart: 'no', expose: [80]}", "Deployment"),
+        ("{image: x, restart: 'no', labels: {io.rancher.sidekicks: b}}\nb: {image: y}", "Deployment"),
+        ("{image: x, restart: 'no'}\nb: {image: y, links: [a]}", "Deployment"),
+        ("{image: x, restart: 'no'}\nb: {image: y, links: [c]}\nc: {image: z}", "Job"),
         ("{image: x, labels: {io.rancher.container.hostname_override: container_name}}", "StatefulSet"),
     ],
 )
@@ -360,6 +388,8 @@ def test_named_volumes_are_claims(translate: Translate) -> None:
     assert volumes["etc-localtime"]["hostPath"] == {"path": "/etc/localtime"}
     assert volumes["srv-dump"]["hostPath"]["type"] == "DirectoryOrCreate"
     assert volumes["tmp-scratch"] == {"name": "tmp-scratch", "emptyDir": {}}
+    mounts = {mount["mountPath"]: mount for mount in result.container("db")["volumeMounts"]}
+    assert [path for path, mount in mounts.items() if mount.get("readOnly")] == ["/shared", "/etc/localtime"]
     assert result.fate("volumes", "unused").fate == "reported"
 
 
@@ -430,6 +460,7 @@ def test_secret_values_are_copied_when_the_policy_says_so(translate: Translate) 
         "web: {image: nginx, environment: {API_KEY: abcdef}}\n", policy=RancherPolicy(secret_values="copy")
     )
     assert result.get("Secret", "web-environment")["stringData"] == {"API_KEY": "abcdef"}
+    assert result.fate("web", "environment", "API_KEY").fate == "translated"
 
 
 def test_environment_values_are_strings_as_go_prints_them(translate: Translate) -> None:
@@ -658,3 +689,141 @@ def test_every_key_has_one_fate(translate: Translate) -> None:
         (".catalog", "name"): "ignored",
         (".catalog", "questions"): "ignored",
     }
+
+
+def test_a_service_that_selects_containers_is_a_selector(translate: Translate) -> None:
+    result = translate(
+        "all: {image: rancher/none, labels: {io.rancher.service.selector.container: 'tier=front'}}\n"
+        "odd: {image: rancher/none, labels: {io.rancher.service.selector.container: 'tier in (a, b)'}}\n"
+        "web: {image: x, labels: {tier: front}}\napi: {image: x, labels: {tier: back}}\n"
+    )
+    service = result.get("Service", "all")["spec"]
+    assert (service["selector"], service["clusterIP"]) == ({"tier": "front"}, "None")
+    assert result.resolve("all") == {"web"}
+    assert "odd" not in result.names("Service")
+    assert result.fate("odd", "labels", "io.rancher.service.selector.container").fate == "reported"
+
+
+def test_odd_volumes_are_left_out_and_reported(translate: Translate) -> None:
+    result = translate(
+        """\
+        web:
+          image: x
+          volumes: ['/a:relative', '/b:/b', '/c:/b', './here:/here', '/var/run/docker.sock:/var/run/docker.sock',
+                    '/d:/d:rshared', '/e:/e:z,slave']
+        """
+    )
+    mounts = {mount["mountPath"]: mount for mount in result.container("web")["volumeMounts"]}
+    assert list(mounts) == ["/b", "/here", "/var/run/docker.sock", "/d", "/e"]
+    volumes = {volume["name"]: volume for volume in result.pod("web")["volumes"]}
+    assert volumes[mounts["/b"]["name"]]["hostPath"]["path"] == "/b"
+    assert "emptyDir" in volumes[mounts["/here"]["name"]]
+    assert volumes[mounts["/var/run/docker.sock"]["name"]]["hostPath"]["type"] == "Socket"
+    assert mounts["/d"]["mountPropagation"] == "HostToContainer"
+    assert mounts["/e"]["mountPropagation"] == "HostToContainer"
+    assert [result.fate("web", "volumes", place).fate for place in (0, 2, 3, 4, 5)] == ["reported"] * 5
+
+
+def test_a_volume_of_each_host_under_a_global_service_stays_on_the_host(translate: Translate) -> None:
+    result = translate(
+        "agent: {image: x, volumes: ['state:/state'], labels: {io.rancher.scheduler.global: 'true'}}\n"
+    )
+    (volume,) = result.pod("agent")["volumes"]
+    assert volume["hostPath"] == {"path": "/var/lib/shop/state", "type": "DirectoryOrCreate"}
+    assert result.names("PersistentVolumeClaim") == []
+
+
+def test_several_pods_on_one_volume_are_warned_about(translate: Translate) -> None:
+    result = translate(
+        "version: '2'\nservices: {a: {image: x, volumes: ['d:/d', 'l:/l']}}\nvolumes: {d: {driver: rancher-ebs}}\n",
+        "version: '2'\nservices: {a: {scale: 2}}\n",
+    )
+    assert result.workload("a")["kind"] == "StatefulSet"
+    assert [item["metadata"]["name"] for item in result.workload("a")["spec"]["volumeClaimTemplates"]] == ["l"]
+    assert "ReadWriteOnce" in result.fate("services", "a", "volumes", 0).message
+
+
+def test_host_rules_without_a_node_label_are_reported(translate: Translate) -> None:
+    result = translate(
+        """\
+        a:
+          image: x
+          labels:
+            io.rancher.scheduler.affinity:host_label: 'io.rancher.host.os=linux,io.rancher.host.kvm=true,a b=c,ok=yes'
+            io.rancher.scheduler.affinity:container: other_1
+            io.rancher.scheduler.affinity:host_label_ne: $${service_name}=
+        """
+    )
+    (term,) = result.pod("a")["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert [rule["key"] for rule in term["matchExpressions"]] == ["kubernetes.io/os", "ok"]
+    message = result.fate("a", "labels", "io.rancher.scheduler.affinity:host_label").message
+    assert "io.rancher.host.kvm was Rancher's host label" in message
+    assert "a b=c is no legal node label" in message
+    assert result.fate("a", "labels", "io.rancher.scheduler.affinity:container").fate == "reported"
+    assert result.fate("a", "labels", "io.rancher.scheduler.affinity:host_label_ne").fate == "ignored"
+
+
+def test_security_options(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, security_opt: ['seccomp:unconfined', 'label:type:t', 'label:disable', 'no-new-privileges',"
+        " 'apparmor=unconfined'], devices: ['/dev/fuse:/dev/fuse:rwm']}\n"
+    )
+    security = result.container("a")["securityContext"]
+    assert security["seccompProfile"] == {"type": "Unconfined"}
+    assert security["seLinuxOptions"] == {"type": "t"}
+    assert security["appArmorProfile"] == {"type": "Unconfined"}
+    assert security["privileged"] is True
+    assert result.fate("a", "security_opt", 2).fate == "reported"
+    assert result.pod("a")["volumes"] == [{"name": "device-dev-fuse", "hostPath": {"path": "/dev/fuse"}}]
+
+
+def test_keys_of_an_extended_file_count_where_they_are_used(translate: Translate) -> None:
+    result = translate(
+        "web: {extends: {file: common.yml, service: base}}\n",
+        **{"common.yml": "base:\n  image: x\n  ulimits: {nofile: 1}\nother:\n  image: y\n"},
+    )
+    fates = {(key.file.rpartition("/")[2], key.path): key.fate for key in result.translation.keys}
+    assert fates["common.yml", ("base", "image")] == "translated"
+    assert fates["common.yml", ("base", "ulimits")] == "reported"
+    assert fates["common.yml", ("other", "image")] == "ignored"
+    assert fates["docker-compose.yml", ("web", "extends")] == "translated"
+
+
+def test_metadata_becomes_a_config_map_without_its_secrets(translate: Translate) -> None:
+    result = translate(
+        "web: {image: x, environment: {DB_PASSWORD: hunter22}}\n",
+        "web: {metadata: {name: shop, tls.key: abcdefgh, conf: {user: u, auth: 'u:hunter22'}, list: [a, b]}}\n",
+    )
+    assert result.get("ConfigMap", "web-metadata")["data"] == {"name": "shop", "list": '["a", "b"]'}
+    assert result.fate("web", "metadata", "tls.key").fate == "reported"
+    assert result.fate("web", "metadata", "conf").fate == "reported"
+
+
+def test_one_name_server_of_rancher_s_leaves_no_dns_config(translate: Translate) -> None:
+    result = translate("a: {image: x, dns: 169.254.169.250, dns_search: [x.rancher.internal], hostname: My.Host}\n")
+    assert "dnsConfig" not in result.pod("a")
+    assert "hostname" not in result.pod("a")
+    assert result.fate("a", "dns_search", 0).fate == "reported"
+    assert result.fate("a", "hostname").fate == "reported"
+    assert translate("a: {image: x, hostname: Box}\n").pod("a")["hostname"] == "box"
+
+
+def test_names_that_only_rancher_answers_are_pointed_at(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, command: 'curl http://rancher-metadata/latest', environment: {A: a.rancher.internal, B: a}}\n"
+    )
+    assert "metadata service is Rancher's" in result.fate("a", "command").message
+    assert "Rancher's DNS zone" in result.fate("a", "environment", "A").message
+    assert result.fate("a", "environment", "B").fate == "translated"
+
+
+def test_containers_on_the_host_s_network_pull_their_pod_along(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, labels: {io.rancher.sidekicks: b}}\nb: {image: y, net: host}\n"
+        "c: {image: z, net: 'container:a'}\n"
+    )
+    assert result.pod("a")["hostNetwork"] is True
+    assert "a is on the node's network, too" in result.fate("b", "net").message
+    assert result.fate("c", "net").fate == "reported"

@@ -65,6 +65,8 @@ def read_rules(service: StackService, context: Context, fates: list[KeyFate]) ->
             name, _, value = condition.strip().partition("=")
             if name and value:
                 pairs.append((name.strip().lower(), value.strip().lower()))
+        if match["kind"] == "container" and pair.value:
+            pairs = [("container", pair.value)]
         if not pairs:
             fates.append(mark(pair.origin, "ignored", "A rule without a value, which Cattle skipped."))
             continue

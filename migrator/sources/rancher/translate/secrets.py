@@ -31,16 +31,14 @@ def build_secrets(service: StackService, context: Context) -> Part:
         origin = service.origin_of("secrets", place)
         target = str(spec.get("target") or source)
         path = target if target.startswith("/") else f"{_FOLDER}/{target}"
-        name = make_name(f"secret-{source}")
         key = make_data_key(source)
         mode = _read_mode(spec.get("mode"))
+        name = make_name(f"secret-{source}" if mode == _DEFAULT_MODE else f"secret-{source}-{mode:o}")
         volume = {
             "name": name,
             "secret": {"secretName": make_name(source, fallback="secret"), "items": [_make_item(key, mode)]},
         }
         if volume not in volumes:
-            if any(known["name"] == name for known in volumes):
-                volume["name"] = name = f"{name}-{place}"
             volumes.append(volume)
         mounts.append({"name": name, "mountPath": path, "subPath": key, "readOnly": True})
         fates.append(mark(origin, "translated", f"the Secret {make_name(source, fallback='secret')} at {path}"))

@@ -47,6 +47,7 @@ def build_security(service: StackService, context: Context) -> Part:
         container["volumeMounts"] = [mount for _, mount in devices]
         pod["volumes"] = [volume for volume, _ in devices]
         security["privileged"] = True
+        security.pop("allowPrivilegeEscalation", None)
         message = "hostPath and privileged: a device plugin gives the device without privileges."
         fates.append(report(service.origin_of("devices"), message))
         comments.append(f"devices: {message}")
@@ -138,7 +139,7 @@ def _read_devices(service: StackService) -> list[tuple[dict[str, Any], dict[str,
         source, _, rest = text.partition(":")
         target = rest.partition(":")[0] or source
         if source.startswith("/") and target.startswith("/"):
-            name = make_name(f"device-{source}")
+            name = make_name(f"device-{source.strip('/')}")
             volume = {"name": name, "hostPath": {"path": source}}
             found.append((volume, {"name": name, "mountPath": target}))
     return found

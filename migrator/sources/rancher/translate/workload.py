@@ -323,12 +323,18 @@ def _mount_once(mounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _name_ports_once(containers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep a port's name in the first container that has it, and a host port in the first that asks for it."""
     names: set[str] = set()
+    taken: set[tuple[str | None, int, str]] = set()
     result = []
     for container in containers:
         ports = []
         for entry in container.get("ports", []):
             kept = {key: value for key, value in entry.items() if key != "name" or value not in names}
             names.add(entry.get("name", ""))
+            if "hostPort" in kept:
+                place = (kept.get("hostIP"), kept["hostPort"], kept.get("protocol", "TCP"))
+                if place in taken:
+                    kept = {key: value for key, value in kept.items() if key not in ("hostPort", "hostIP")}
+                taken.add(place)
             ports.append(kept)
         result.append({**container, "ports": ports} if ports else container)
     return result
@@ -368,6 +374,7 @@ def _check_ports(
     primary: str,
 ) -> None:
     seen: dict[tuple[int, str], str] = {}
+    taken: dict[tuple[str | None, int | None, str], str] = {}
     for member, place in places.items():
         if place != "container":
             continue
@@ -381,6 +388,13 @@ def _check_ports(
                 key = "ports" if service.get("ports") else "expose"
                 fates.append(report(service.origin_of(key), message))
                 comments.append(f"{member}: {message}")
+        for published in read_published(service):
+            spec = published.spec
+            owner = taken.setdefault((spec.host_ip, spec.host_port, spec.protocol), member)
+            if owner != member and spec.host_port is not None:
+                fates.append(
+                    report(published.origin, f"Host port {spec.host_port} is {owner}'s; the first keeps it.")
+                )
 
 
 def _alias_members(context: Context, places: Mapping[str, Place], pod: Mapping[str, Any]) -> list[dict[str, Any]]:
