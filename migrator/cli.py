@@ -183,6 +183,9 @@ def audit(
     check_choice("--output", output, ("text", "json", "yaml"))
     if level is not None:
         check_choice("--level", level, ("baseline", "restricted"))
+    from migrator.podsecurity.level import parse_level
+
+    asked = parse_level(level) if level is not None else None
     run = Run(
         Request(
             sources,
@@ -202,11 +205,11 @@ def audit(
     if output == "text":
         from migrator.review.text import write_audit
 
-        _print(write_audit(inventory, run.policy, level, _painter(), verbose))
+        _print(write_audit(inventory, run.policy, asked, _painter(), verbose))
     else:
         from migrator.review.document import describe_audit, write_document
 
-        _print(write_document(describe_audit(inventory, run.policy), output))
+        _print(write_document(describe_audit(inventory, run.policy, asked), output))
     _exit(TROUBLE if inventory.errors else 1 if level and _violates(inventory, level) else 0)
 
 

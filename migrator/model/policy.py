@@ -57,8 +57,8 @@ class PodSecurityPolicyData:
 
     `version` is the policy version for labels and verdicts, None for the cluster's own. `complete` names the
     namespaces of which all pods are known, True for all. `harden` is the level that workloads are to be changed for.
-    `exempt_namespaces` are never enforced, nor are pods of the exempt users and runtime classes. `non_root_images` are
-    globs of images that are known not to run as root.
+    `exempt_namespaces` are never enforced, nor are pods of the exempt users and runtime classes.
+    `non_root_images` are globs of images that are known not to run as root.
     """
 
     version: str | None = None

@@ -11,11 +11,21 @@ from dataclasses import dataclass, field
 from migrator.errors import PolicyError
 from migrator.model.inventory import Finding, Inventory
 from migrator.model.objects import KustomizationPatch
-from migrator.model.plan import ALL_PHASES, Change, Decision, Phase, PhaseChoice, Plan, PortMapEntry
+from migrator.model.plan import (
+    ALL_PHASES,
+    Change,
+    Decision,
+    Phase,
+    PhaseChoice,
+    Plan,
+    PortMapEntry,
+    WorkloadPlan,
+)
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
+from migrator.planning.harden import find_left_over, harden_workloads
 from migrator.planning.numbers import PortKey, number_decisions
 from migrator.publishing.caveats import find_caveats
 from migrator.publishing.node_ports import Number
@@ -23,8 +33,8 @@ from migrator.publishing.placement import Places
 from migrator.publishing.proposal import Group, NameBook, Proposal
 from migrator.rules import host_port, pod_security, rollout
 from migrator.rules.host_port import decide_host_ports
-from migrator.rules.pod_security import judge_namespaces
-from migrator.strategies.pod_security import LabelProposal, limit_to_phase, propose_labels
+from migrator.rules.pod_security import judge_workloads
+from migrator.strategies.pod_security import limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
 
 
@@ -105,26 +115,31 @@ def propose_changes(
         finding = rollout.find_hanging_rollout(workload, lasting)
         if finding is not None:
             more.append(finding)
+
+    def may_change(workload: Workload) -> bool:
+        return selection.allows(workload, policy, world.excluded)
+
+    changes.extend(harden_workloads(world, may_change))
     if selection.rules is not None:
         changes = [change for change in changes if change.rule in selection.rules]
         port_map = port_map if host_port.ID in selection.rules else []
     more.extend(_find_overlay_patches(world, changes))
     left_alone = {item.ref for item in inventory.workloads if not selection.allows(item, policy, world.excluded)}
     findings = tuple(item for item in findings if item.resource not in left_alone)
-    labels = _label_namespaces(world, changes, places, selection)
-    changes.extend(labels.changes)
-    more.extend(labels.findings)
-    return Plan(
+    plan = Plan(
         policy=policy,
         phase=phase,
         inputs=tuple((file.path, file.sha256) for file in inventory.files),
         sources=inventory.sources,
         changes=tuple(changes),
         port_map=tuple(port_map),
-        namespaces=tuple(labels.namespaces),
         findings=(*inventory.findings, *findings, *more),
         unread=inventory.unread,
+        keys=inventory.keys,
     )
+    if selection.rules is not None and pod_security.ID not in selection.rules:
+        return plan
+    return _judge_plan(world, plan, places, selection)
 
 
 def _propose_distinct(proposals: Iterable[Proposal], port_map: list[PortMapEntry]) -> list[Change]:
@@ -150,7 +165,8 @@ def _override(decision: Decision, overrides: Overrides) -> Decision:
     if refusal is not None:
         raise PolicyError(f"strategy {strategy} for host port {key[2]}/{key[1]} of {key[0]}: {refusal}")
     reason = dataclasses.replace(decision.reason, message="the plan file says so.", considered=())
-    return dataclasses.replace(decision, strategy=strategy, row="plan-file", options={}, reason=reason)
+    options = host_port.find_options(strategy, decision.facts)
+    return dataclasses.replace(decision, strategy=strategy, row="plan-file", options=options, reason=reason)
 
 
 def _by_workload(decisions: Iterable[Decision]) -> Iterable[tuple[Workload, tuple[Decision, ...]]]:
@@ -192,24 +208,32 @@ def load_strategy(name: str) -> Callable[[Group], Proposal]:
     return propose
 
 
-def _label_namespaces(world: World, changes: Sequence[Change], places: Places, selection: Selection) -> LabelProposal:
-    """Propose namespace labels for the workloads as the changes leave them."""
-    if selection.rules is not None and pod_security.ID not in selection.rules:
-        return LabelProposal()
-    proposal = propose_labels(world, judge_namespaces(world, changes), places)
-    excluded = {file.path for file in world.inventory.files if file.excluded}
+def _judge_plan(world: World, plan: Plan, places: Places, selection: Selection) -> Plan:
+    """Judge the pods as a plan leaves them, and add what follows: namespace labels, and what is left to a person."""
+    judged = judge_workloads(world, plan.changes)
 
-    def allows(change: Change) -> bool:
-        name = change.workload.name
+    def may_label(name: str) -> bool:
         return (
             selection.workloads is None
             and (selection.namespaces is None or name in selection.namespaces)
             and name not in world.policy.exclude_namespaces
-            and change.location.path not in excluded
         )
 
-    proposal.changes = [change for change in proposal.changes if allows(change)]
-    return proposal
+    def may_change(workload: Workload) -> bool:
+        return selection.allows(workload, world.policy, world.excluded)
+
+    labels = propose_labels(world, judged, plan.changes, places, plan.phase, may_label)
+    return dataclasses.replace(
+        plan,
+        changes=(*plan.changes, *labels.changes),
+        namespaces=tuple(labels.namespaces),
+        workloads=tuple(
+            WorkloadPlan(item.workload.ref, item.workload.location, now.level, item.after.level)
+            for item in judged
+            if (now := item.workload.pod_security) is not None
+        ),
+        findings=(*plan.findings, *find_left_over(world, judged, may_change), *labels.findings),
+    )
 
 
 def _find_overlay_patches(world: World, changes: Iterable[Change]) -> Iterable[Finding]:

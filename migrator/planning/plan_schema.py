@@ -125,4 +125,5 @@ class PlanForm(_Form):
     port_map: list[PortMapForm] = Field(..., alias="portMap")
     findings: list[dict[str, Any]] = Field(default_factory=list)
     namespaces: list[dict[str, Any]] = Field(default_factory=list)
+    workloads: list[dict[str, Any]] = Field(default_factory=list)
     unread: list[dict[str, Any]] = Field(default_factory=list)

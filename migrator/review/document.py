@@ -111,16 +111,18 @@ def _describe_remedies(workload: Workload, level: Level, policy: Policy) -> list
     for remedy in find_remedies(workload, level, policy):
         entry: dict[str, Any] = {"check": remedy.check, "mechanical": remedy.mechanical}
         if remedy.mechanical:
-            entry["edits"] = [
-                {"op": edit.op, "path": write_edit_path(edit)} | ({} if edit.op == "remove" else {"value": edit.value})
-                for edit in remedy.edits
-            ]
+            entry["edits"] = [_describe_edit(edit) for edit in remedy.edits]
             entry["risk"] = remedy.risk
         else:
             entry["fields"] = [format_path(path) for path in remedy.fields]
             entry["options"] = [{"does": option.does, "price": option.price} for option in remedy.options]
         described.append(entry)
     return described
+
+
+def _describe_edit(edit: FieldEdit) -> dict[str, Any]:
+    described = {"op": edit.op, "path": write_edit_path(edit)}
+    return described if edit.op == "remove" else {**described, "value": edit.value}
 
 
 def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:

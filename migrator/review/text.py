@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory, KeyFate
 from migrator.model.plan import Change, Plan, PortMapEntry
 from migrator.model.policy import Policy

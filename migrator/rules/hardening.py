@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -118,8 +117,3 @@ def _list_followers(parent: Object, key: str) -> tuple[str, ...]:
     if len(keys) > 2 and keys == sorted(keys):
         return tuple(name for name in keys if name > key)
     return ("initContainers", "containers", "volumes") if "containers" in keys else ()
-
-
-def is_touched(path: FieldPath, edits: Iterable[FieldEdit]) -> bool:
-    """Tell whether one of the edits changes a field, something in it, or what it stands in."""
-    return any(path[: len(edit.path)] == edit.path or edit.path[: len(path)] == path for edit in edits)

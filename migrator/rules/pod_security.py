@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from migrator.model.edit import FieldEdit
+from migrator.model.field import FieldPath, format_path
 from migrator.model.plan import Change
 from migrator.model.policy import Policy
-from migrator.model.reference import ResourceRef
+from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import PodSecurity, PodSecurityViolation, Workload
 from migrator.model.world import World
-from migrator.podsecurity.evaluate import evaluate_pod
-from migrator.podsecurity.level import LEVELS, PRIVILEGED, RESTRICTED, Level, is_stricter
-from migrator.podsecurity.version import PolicyVersion, parse_version
+from migrator.podsecurity.evaluate import evaluate_level, evaluate_pod
+from migrator.podsecurity.level import LEVELS, PRIVILEGED, RESTRICTED, Level
+from migrator.podsecurity.version import PolicyVersion, clamp_version, parse_version
 from migrator.yaml.edit import apply_to_data
 
 ID = "pod-security"
@@ -22,124 +24,176 @@ HOST_PORTS = "hostPorts"
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceVerdict:
-    """What the workloads of a namespace need.
+class Judged:
+    """A workload and what its pod violates once the plan is applied; `edits` are the plan's in its object.
 
-    `needed` is the strictest level that all of them satisfy as they stand, `after` once the plan is applied.
-    `because` names what holds the namespace back then. `host_ports_alone` lists the workloads whose kept host ports
-    are all that keeps it at privileged.
+    `exempt` tells whether admission leaves its pods alone, because of their runtime class.
     """
 
+    workload: Workload
+    after: PodSecurity
+    edits: tuple[FieldEdit, ...] = ()
+    exempt: bool = False
+
+
+@dataclass(frozen=True)
+class NamespaceVerdict:
+    """What the workloads of a namespace need: those that admission judges decide."""
+
     name: str
-    needed: Level
-    after: Level
-    because: tuple[str, ...]
-    host_ports_alone: tuple[Workload, ...]
-    workloads: tuple[Workload, ...]
+    judged: tuple[Judged, ...]
+
+    @cached_property
+    def _deciding(self) -> tuple[Judged, ...]:
+        return tuple(item for item in self.judged if not item.exempt)
+
+    @cached_property
+    def needed(self) -> Level:
+        """Give the strictest level that all workloads satisfy as they stand."""
+        return find_weakest(item.workload.pod_security for item in self._deciding)
+
+    @cached_property
+    def after(self) -> Level:
+        """Give the strictest level that all workloads satisfy once the plan is applied."""
+        return find_weakest(item.after for item in self._deciding)
+
+    @cached_property
+    def held(self) -> tuple[tuple[Judged, PodSecurityViolation], ...]:
+        """Give what keeps the namespace from the next level once the plan is applied."""
+        if self.after == RESTRICTED:
+            return ()
+        above = LEVELS[LEVELS.index(self.after) + 1]
+        return tuple(
+            (item, violation)
+            for item in self._deciding
+            for violation in item.after.violations
+            if violation.counts_at(above)
+        )
+
+    @cached_property
+    def because(self) -> tuple[str, ...]:
+        """Say what keeps the namespace from the next level: the workload, why, and at which field."""
+        return tuple(describe_violation(item.workload, violation) for item, violation in self.held)
+
+    @cached_property
+    def host_ports_alone(self) -> tuple[Judged, ...]:
+        """Give the workloads whose host ports are all that keeps the namespace at privileged."""
+        if self.after != PRIVILEGED or any(violation.check != HOST_PORTS for _, violation in self.held):
+            return ()
+        return tuple(item for item, _ in self.held)
+
+    def without(self, left_out: Sequence[Judged]) -> NamespaceVerdict:
+        """Judge the namespace without some of its workloads."""
+        return NamespaceVerdict(self.name, tuple(item for item in self.judged if item not in left_out))
 
 
 def find_version(policy: Policy) -> PolicyVersion:
-    """Give the policy version that pods are judged by: the policy's, else the cluster's own."""
+    """Give the policy version that pods are judged by and labels are pinned to.
+
+    It is the one asked for; the newest that the checks know where that is newer.
+    """
+    asked = find_asked_version(policy)
+    return asked if asked.minor is None else clamp_version(asked)
+
+
+def find_asked_version(policy: Policy) -> PolicyVersion:
+    """Give the policy version that is asked for: the policy's, else the cluster's own."""
     if policy.pod_security.version is not None:
         return parse_version(policy.pod_security.version)
     return PolicyVersion(policy.cluster.version[1])
 
 
-def judge_namespaces(world: World, changes: Iterable[Change]) -> tuple[NamespaceVerdict, ...]:
-    """Judge each namespace that workloads are known to be in, in the order of names."""
+def judge_workloads(world: World, changes: Iterable[Change]) -> tuple[Judged, ...]:
+    """Judge each workload that nothing else among the sources makes, as changes would leave it."""
     edits: dict[tuple[ResourceRef, str, int, int | None], list[FieldEdit]] = defaultdict(list)
     for change in changes:
         if change.action == "update" and change.edit is not None:
             edits[(change.resource, *_place(change.location))].append(change.edit)
-    by_namespace: dict[str, list[Workload]] = defaultdict(list)
-    for workload in world.inventory.workloads:
-        if workload.ref.namespace is not None and workload.pod_security is not None and not workload.owners:
-            by_namespace[workload.ref.namespace].append(workload)
     version = find_version(world.policy)
     return tuple(
-        _judge_namespace(name, workloads, edits, version) for name, workloads in sorted(by_namespace.items())
+        _judge(workload, edits.get((workload.ref, *_place(workload.location)), ()), version, world.policy)
+        for workload in world.inventory.workloads
+        if workload.pod_security is not None and not (workload.owners and world.owner_of(workload) is not None)
     )
 
 
-def _place(location: object) -> tuple[str, int, int | None]:
-    return location.path, location.document, location.item  # type: ignore[attr-defined]
+def _place(location: Location) -> tuple[str, int, int | None]:
+    return location.path, location.document, location.item
 
 
-def _judge_namespace(
-    name: str,
-    workloads: Sequence[Workload],
-    edits: Mapping[tuple[ResourceRef, str, int, int | None], Sequence[FieldEdit]],
-    version: PolicyVersion,
-) -> NamespaceVerdict:
-    judged = [
-        (workload, judge_after(workload, edits.get((workload.ref, *_place(workload.location)), ()), version))
-        for workload in workloads
-    ]
-    needed = _weakest(workload.pod_security for workload in workloads)
-    after = _weakest(result for _, result in judged)
-    held = [
-        (workload, violation)
-        for workload, result in judged
-        for violation in result.violations
-        if _holds_back(violation, after)
-    ]
-    alone: tuple[Workload, ...] = ()
-    if after == PRIVILEGED and held and all(violation.check == HOST_PORTS for _, violation in held):
-        alone = tuple({id(workload): workload for workload, _ in held}.values())
-    return NamespaceVerdict(
-        name=name,
-        needed=needed,
-        after=after,
-        because=tuple(_describe(workload, violation) for workload, violation in held),
-        host_ports_alone=alone,
-        workloads=tuple(workloads),
-    )
+def _judge(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion, policy: Policy) -> Judged:
+    exempt_classes = policy.pod_security.exempt_runtime_classes
+    exempt = bool(exempt_classes) and workload.pod.unpack()["spec"].get("runtimeClassName") in exempt_classes
+    return Judged(workload, judge_after(workload, edits, version), tuple(edits), exempt)
 
 
-def _weakest(results: Iterable[PodSecurity | None]) -> Level:
-    levels = [result.level for result in results if result is not None]
-    return min((level for level in LEVELS if level in levels), key=LEVELS.index, default=RESTRICTED)
+def judge_namespaces(judged: Iterable[Judged]) -> tuple[NamespaceVerdict, ...]:
+    """Judge each namespace that workloads are known to be in, in the order of names."""
+    by_namespace: dict[str, list[Judged]] = defaultdict(list)
+    for item in judged:
+        if item.workload.ref.namespace is not None:
+            by_namespace[item.workload.ref.namespace].append(item)
+    return tuple(NamespaceVerdict(name, tuple(items)) for name, items in sorted(by_namespace.items()))
 
 
-def _holds_back(violation: PodSecurityViolation, level: Level) -> bool:
-    """Tell whether a violation keeps a namespace from the level above."""
-    if level == RESTRICTED:
-        return False
-    return violation.counts_at(LEVELS[LEVELS.index(level) + 1])
+def find_weakest(results: Iterable[PodSecurity | None]) -> Level:
+    """Find the level that all pods satisfy; restricted where there is none."""
+    levels = {result.level for result in results if result is not None}
+    return next((level for level in LEVELS if level in levels), RESTRICTED)
 
 
-def _describe(workload: Workload, violation: PodSecurityViolation) -> str:
-    line = violation.fields[0][1] if violation.fields else workload.location.line
+def describe_violation(workload: Workload, violation: PodSecurityViolation) -> str:
+    """Say which workload violates what, and at which field."""
     what = f"{violation.reason} ({violation.detail})" if violation.detail else violation.reason
-    return f"{workload.ref.kind}/{workload.ref.name}: {what} at {workload.location.path}:{line}"
+    path, line = violation.fields[0] if violation.fields else ((), workload.location.line)
+    field = f" {format_path(path)}" if path else ""
+    return f"{workload.ref.kind}/{workload.ref.name}: {what}:{field} at {workload.location.path}:{line}"
 
 
 def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion) -> PodSecurity:
-    """Judge a workload's pod as edits would leave it."""
+    """Judge a workload's pod as edits would leave it; what they do not touch keeps its place."""
     now = workload.pod_security
-    prefix = workload.kind.template
-    inside = [
-        FieldEdit(edit.op, edit.path[len(prefix) :], edit.value)
-        for edit in edits
-        if edit.path[: len(prefix)] == prefix
-    ]
+    inside = _list_inside(workload, edits)
     if now is None or not inside or now.level == RESTRICTED:
         return now or PodSecurity(str(version), RESTRICTED, ())
     pod = apply_to_data(workload.pod.unpack(), inside)
     evaluation = evaluate_pod(pod["metadata"], pod["spec"], version)
-    lines = {violation.check: violation.fields for violation in now.violations}
+    fields = {violation.check: violation.fields for violation in now.violations}
     return PodSecurity(
         str(version),
         evaluation.level,
         tuple(
             PodSecurityViolation(
-                found.level, found.check, found.reason, found.detail, lines.get(found.check, ()), found.overridden
+                found.level,
+                found.check,
+                found.reason,
+                found.detail,
+                tuple(item for item in fields.get(found.check, ()) if not is_touched(item[0], edits)),
+                found.overridden,
             )
             for found in evaluation.violations
         ),
     )
 
 
-def find_stricter(level: Level, other: Level) -> Level:
-    """Give the stricter of two levels."""
-    return level if is_stricter(level, other) else other
+def _list_inside(workload: Workload, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
+    """List the edits that lie in the pod, as edits of it."""
+    prefix = workload.kind.template
+    return [
+        FieldEdit(edit.op, edit.path[len(prefix) :], edit.value)
+        for edit in edits
+        if edit.path[: len(prefix)] == prefix
+    ]
+
+
+def violates(judged: Judged, level: Level, version: PolicyVersion) -> bool:
+    """Tell whether a workload's pod, as the plan leaves it, violates a level of any policy version."""
+    pod = judged.workload.pod.unpack()
+    inside = _list_inside(judged.workload, judged.edits)
+    after = apply_to_data(pod, inside) if inside else pod
+    return bool(evaluate_level(after["metadata"], after["spec"], level, version))
+
+
+def is_touched(path: FieldPath, edits: Iterable[FieldEdit]) -> bool:
+    """Tell whether one of the edits changes a field, something in it, or what it stands in."""
+    return any(path[: len(edit.path)] == edit.path or edit.path[: len(path)] == path for edit in edits)

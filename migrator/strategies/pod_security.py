@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.inventory import Finding
 from migrator.model.objects import Namespace
-from migrator.model.plan import Change, NamespacePlan, NewObject, Phase, Reason
+from migrator.model.plan import Change, NamespacePlan, NewObject, Phase, PhaseChoice, Reason
 from migrator.model.reference import ResourceRef
+from migrator.model.workload import Workload
 from migrator.model.world import World
-from migrator.podsecurity.labels import AUDIT, ENFORCE, WARN, InvalidLabel, read_labels
-from migrator.podsecurity.level import LEVELS, PRIVILEGED, RESTRICTED, Level, is_stricter
-from migrator.podsecurity.version import PolicyVersion
+from migrator.podsecurity.labels import AUDIT, ENFORCE, WARN, InvalidLabel, LevelVersion, read_labels
+from migrator.podsecurity.level import PRIVILEGED, Level, is_stricter
+from migrator.podsecurity.version import NEWEST, PolicyVersion, parse_version
 from migrator.publishing.placement import Places
 from migrator.publishing.proposal import strategy_sources, strategy_text
-from migrator.rules.pod_security import ID, NamespaceVerdict, find_version
+from migrator.rules.pod_security import (
+    ID,
+    Judged,
+    NamespaceVerdict,
+    find_asked_version,
+    find_version,
+    find_weakest,
+    judge_namespaces,
+    violates,
+)
 from migrator.templates import render_template
 from migrator.yaml.data import construct
 from migrator.yaml.nodes import compose
 
 _PHASES: Mapping[str, Phase] = {WARN: "expand", AUDIT: "expand", ENFORCE: "enforce"}
+_FIRST_MINOR = 23
+"""The first version whose API server reads the labels without a feature gate."""
 
 
 @dataclass(slots=True)
@@ -35,77 +47,133 @@ class LabelProposal:
     findings: list[Finding] = field(default_factory=list)
 
 
-def propose_labels(world: World, verdicts: tuple[NamespaceVerdict, ...], places: Places) -> LabelProposal:
-    """Propose labels for each namespace that workloads are known to be in."""
+def propose_labels(
+    world: World,
+    judged: Sequence[Judged],
+    changes: Sequence[Change],
+    places: Places,
+    phase: PhaseChoice,
+    selects: Callable[[str], bool],
+) -> LabelProposal:
+    """Propose labels for each namespace that workloads are known to be in.
+
+    `judged` are the workloads as `changes` leave them; only namespaces that `selects` says are changed.
+    """
     proposal = LabelProposal()
     manifests: dict[str, list[Namespace]] = {}
     for namespace in world.inventory.namespaces:
         manifests.setdefault(namespace.ref.name, []).append(namespace)
-    for verdict in verdicts:
-        _propose_namespace(world, verdict, manifests.get(verdict.name, []), places, proposal)
+        proposal.findings.extend(_find_invalid_labels(namespace))
+    homeless = [item for item in judged if item.workload.ref.namespace is None]
+    for verdict in judge_namespaces(judged):
+        own = manifests.get(verdict.name, [])
+        proposal.findings.extend(_find_refused(world, verdict, own))
+        proposal.findings.extend(_find_host_ports_alone(verdict, changes))
+        plan, made = _propose_namespace(world, verdict, own, homeless, places, phase, selects(verdict.name))
+        proposal.namespaces.append(plan)
+        proposal.changes.extend(made)
+    proposal.findings.extend(_find_general(world, homeless))
     return proposal
 
 
 def _propose_namespace(
-    world: World, verdict: NamespaceVerdict, manifests: list[Namespace], places: Places, proposal: LabelProposal
-) -> None:
+    world: World,
+    verdict: NamespaceVerdict,
+    manifests: Sequence[Namespace],
+    homeless: Sequence[Judged],
+    places: Places,
+    phase: PhaseChoice,
+    selected: bool,
+) -> tuple[NamespacePlan, list[Change]]:
     policy = world.policy.pod_security
-    version = find_version(world.policy)
     exempt = verdict.name in policy.exempt_namespaces
-    complete = policy.is_complete(verdict.name)
-    labels = {} if exempt else _wanted_labels(verdict.after, version, complete)
-    because = [*verdict.because]
-    if exempt:
-        because.append("the policy exempts this namespace: it is never enforced")
-    elif not complete:
-        because.append(
+    doubt = "" if exempt else _say_why_incomplete(world, verdict, homeless)
+    labels = {} if exempt else _choose_labels(verdict.after, find_version(world.policy), complete=not doubt)
+    notes = ["it is exempt: Pod Security leaves it alone, and it is never labelled here"] if exempt else []
+    notes += [doubt] if doubt else []
+    notes += [
+        f"{item.workload.ref.kind}/{item.workload.ref.name} runs under an exempt runtime class and is not judged"
+        for item in verdict.judged
+        if item.exempt
+    ]
+    changes: list[Change] = []
+    editable = [item for item in manifests if not item.live and item.location.path not in world.excluded]
+    for namespace in editable:
+        wanted, kept = _raise_labels(labels, namespace.labels)
+        notes += [note for note in kept if note not in notes]
+        changes.extend(_label(namespace, wanted, verdict))
+    missing = labels
+    for namespace in manifests:
+        missing, _ = _raise_labels(missing, namespace.labels)
+    if editable or not selected:
+        missing = {}
+    elif labels and not manifests and policy.create_namespaces:
+        created = list(_create(world, verdict, labels, places, phase))
+        changes, missing = created, {} if created else missing
+    plan = NamespacePlan(
+        name=verdict.name,
+        needed=verdict.needed,
+        after=verdict.after,
+        recommended=PRIVILEGED if exempt else verdict.after,
+        because=verdict.because,
+        labels=labels,
+        commands=tuple(_write_commands(verdict.name, missing)),
+        notes=tuple(notes),
+    )
+    return plan, changes if selected else []
+
+
+def _say_why_incomplete(world: World, verdict: NamespaceVerdict, homeless: Sequence[Judged]) -> str:
+    """Say why a namespace's pods may not all be known; "" where they are."""
+    if not world.policy.pod_security.is_complete(verdict.name):
+        return (
             "enforce is not proposed: the sources may not hold all its pods (podSecurity.complete says where they do)"
         )
-    missing = dict(labels)
-    for namespace in manifests:
-        current = dict(namespace.labels)
-        wanted = _never_loosen(labels, current)
-        proposal.findings.extend(_find_label_trouble(namespace, verdict))
-        proposal.changes.extend(_label(namespace, wanted, verdict))
-        missing = {}
-    if labels and not manifests and policy.create_namespaces:
-        proposal.changes.extend(_create(world, verdict, labels, places))
-        missing = {}
-    proposal.findings.extend(_find_host_ports_alone(verdict))
-    proposal.namespaces.append(
-        NamespacePlan(
-            name=verdict.name,
-            needed=verdict.needed,
-            after=verdict.after,
-            recommended=PRIVILEGED if exempt else verdict.after,
-            because=tuple(because),
-            labels=labels,
-            commands=tuple(_write_commands(verdict.name, missing)),
+    weakest = find_weakest(item.after for item in homeless)
+    if is_stricter(verdict.after, weakest):
+        names = ", ".join(f"{item.workload.ref.kind}/{item.workload.ref.name}" for item in homeless[:2])
+        return (
+            f"enforce is not proposed: {names} and others that name no namespace may be in this one, and satisfy "
+            f"{weakest} only (--default-namespace says where they are)"
         )
-    )
+    return ""
 
 
-def _wanted_labels(level: Level, version: PolicyVersion, complete: bool) -> dict[str, str]:
+def _choose_labels(level: Level, version: PolicyVersion, complete: bool) -> dict[str, str]:
     modes = [] if level == PRIVILEGED else [WARN, AUDIT]
     if complete:
         modes.append(ENFORCE)
     return {key: value for mode in modes for key, value in ((mode, level), (f"{mode}-version", str(version)))}
 
 
-def _never_loosen(labels: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the labels that would loosen, or only rewrite, what a namespace says already."""
+def _raise_labels(labels: Mapping[str, str], current: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Leave out the labels that would loosen, or only rewrite, what a namespace says already.
+
+    What counts is what the labels do: without a warn label a namespace warns of what it enforces. A version that is
+    newer than the one pods were judged by stays. Gives the labels, and notes on those that could not be raised.
+    """
+    effective, _ = read_labels(current)
     wanted: dict[str, str] = {}
-    for mode in (WARN, AUDIT, ENFORCE):
-        if mode not in labels:
+    notes: list[str] = []
+    for mode, today in ((WARN, effective.warn), (AUDIT, effective.audit), (ENFORCE, effective.enforce)):
+        if mode not in labels or not _is_raised(labels[mode], mode in current, today):
             continue
-        level = labels[mode]
-        said = current.get(mode)
-        # A level that is not valid counts as restricted where it enforces, as privileged elsewhere.
-        today = said if said in LEVELS else (RESTRICTED if mode == ENFORCE and said is not None else PRIVILEGED)
-        if said is None or is_stricter(level, today):  # type: ignore[arg-type]
-            wanted[mode] = level
-            wanted[f"{mode}-version"] = labels[f"{mode}-version"]
-    return {key: value for key, value in wanted.items() if current.get(key) != value}
+        version = labels[f"{mode}-version"]
+        newer = f"{mode}-version" in current and parse_version(version).is_older(today.version)
+        if newer and mode == ENFORCE:
+            notes.append(
+                f"enforce is not raised to {labels[mode]}: its version label says {today.version}, and pods were "
+                f"judged by {version} (podSecurity.version says by which)"
+            )
+            continue
+        wanted[mode] = labels[mode]
+        if not newer:
+            wanted[f"{mode}-version"] = version
+    return {key: value for key, value in wanted.items() if current.get(key) != value}, notes
+
+
+def _is_raised(level: str, written: bool, today: LevelVersion) -> bool:
+    return is_stricter(level, today.level) or (not written and today.level == PRIVILEGED)  # type: ignore[arg-type]
 
 
 def _label(namespace: Namespace, wanted: Mapping[str, str], verdict: NamespaceVerdict) -> Iterator[Change]:
@@ -121,19 +189,19 @@ def _label(namespace: Namespace, wanted: Mapping[str, str], verdict: NamespaceVe
             resource=namespace.ref,
             location=namespace.location,
             workload=namespace.ref,
-            reason=_reason(verdict, mode),
+            reason=_give_reason(verdict, mode) if key == mode else Reason(f"its pods were judged by {value}"),
             edit=FieldEdit("add" if current is None else "replace", ("metadata", "labels", key), value),
             current=current,
         )
 
 
-def _reason(verdict: NamespaceVerdict, mode: str) -> Reason:
+def _give_reason(verdict: NamespaceVerdict, mode: str) -> Reason:
     what = {
         WARN: "kubectl warns of pods that would not be allowed",
         AUDIT: "the audit log names pods that would not be allowed",
         ENFORCE: "pods that are not allowed are refused",
     }[mode]
-    held = f" ({verdict.because[0]} keeps it from more)" if verdict.because else ""
+    held = f"; what keeps it from more: {verdict.because[0]}" if verdict.because and mode != AUDIT else ""
     return Reason(
         message=f"{what}: {verdict.after} is the strictest level that its workloads satisfy{held}",
         way_back=strategy_text("pod_security", "wayBack"),
@@ -142,24 +210,35 @@ def _reason(verdict: NamespaceVerdict, mode: str) -> Reason:
     )
 
 
-def _create(world: World, verdict: NamespaceVerdict, labels: Mapping[str, str], places: Places) -> Iterator[Change]:
-    """Add a Namespace beside the first of its workloads."""
-    text = render_template("pod_security.yaml.j2", name=verdict.name, labels=labels)
+def _create(
+    world: World, verdict: NamespaceVerdict, labels: Mapping[str, str], places: Places, phase: PhaseChoice
+) -> Iterator[Change]:
+    """Add a Namespace beside the first of its workloads that may be changed.
+
+    In phase expand it comes without the labels of phase enforce, which edits it.
+    """
+    beside = next(
+        (item.workload for item in verdict.judged if item.workload.location.path not in world.excluded), None
+    )
+    expand = {key: value for key, value in labels.items() if _PHASES[key.removesuffix("-version")] == "expand"}
+    given = labels if phase in ("all", "enforce") else expand
+    if beside is None or not given:
+        return
+    text = render_template("pod_security.yaml.j2", name=verdict.name, labels=given)
     data = construct(compose(text))  # type: ignore[arg-type]
-    beside = verdict.workloads[0]
     placement, location = places.choose(beside, f"namespace-{verdict.name}")
     ref = ResourceRef("v1", "Namespace", None, verdict.name)
-    phase: Phase = "expand" if WARN in labels else "enforce"
+    own_phase: Phase = "expand" if expand and phase != "enforce" else "enforce"
     yield Change(
         rule=ID,
         decision=ID,
         strategy="pod_security",
-        phase=phase,
+        phase=own_phase,
         action="create",
         resource=ref,
         location=location,
         workload=ref,
-        reason=_reason(verdict, WARN if WARN in labels else ENFORCE),
+        reason=_give_reason(verdict, WARN if expand else ENFORCE),
         new=NewObject(text, data, placement, beside.location),
     )
     if placement != "file":
@@ -171,7 +250,7 @@ def _create(world: World, verdict: NamespaceVerdict, labels: Mapping[str, str], 
             rule=ID,
             decision=ID,
             strategy="pod_security",
-            phase=phase,
+            phase=own_phase,
             action="update",
             resource=ResourceRef(kustomization.api_version, kustomization.kind, None, name),
             location=kustomization.location,
@@ -181,43 +260,113 @@ def _create(world: World, verdict: NamespaceVerdict, labels: Mapping[str, str], 
         )
 
 
-def _find_label_trouble(namespace: Namespace, verdict: NamespaceVerdict) -> Iterator[Finding]:
-    effective, invalid = read_labels(namespace.labels)
+def _find_invalid_labels(namespace: Namespace) -> Iterator[Finding]:
+    _, invalid = read_labels(namespace.labels)
     for label in invalid:
-        yield Finding(ID, "warning", _say_effect(label), namespace.ref, namespace.location)
-    if is_stricter(effective.enforce.level, verdict.after):
-        message = (
-            f"namespace {namespace.ref.name} enforces {effective.enforce.level}, and its workloads satisfy "
-            f"{verdict.after} only: new pods are refused ({'; '.join(verdict.because[:2])})"
-        )
-        yield Finding(ID, "error", message, namespace.ref, namespace.location)
+        yield Finding(ID, "warning", f"{label}; {_say_effect(label)}", namespace.ref, namespace.location)
 
 
 def _say_effect(label: InvalidLabel) -> str:
     mode = label.label.removesuffix("-version")
     if label.label != mode:
-        effect = "it counts as latest"
-    elif mode == ENFORCE:
-        effect = "it counts as restricted, and denies pods today"
-    else:
-        effect = "it counts as privileged, and says nothing today"
-    return f"{label}; {effect}"
+        return "it counts as latest"
+    if mode == ENFORCE:
+        return "it counts as restricted, and pods are refused by that today"
+    return "it counts as privileged, and says nothing today"
 
 
-def _find_host_ports_alone(verdict: NamespaceVerdict) -> Iterator[Finding]:
-    for workload in verdict.host_ports_alone:
-        ports = ", ".join(sorted({str(port.host_port) for port in workload.host_ports if port.host_port}, key=int))
+def _find_refused(world: World, verdict: NamespaceVerdict, manifests: Iterable[Namespace]) -> Iterator[Finding]:
+    """Find labels that refuse pods which the plan leaves, each judged by the version that its label says."""
+    if verdict.name in world.policy.pod_security.exempt_namespaces:
+        return
+    for namespace in manifests:
+        enforce = read_labels(namespace.labels)[0].enforce
+        if enforce.level == PRIVILEGED:
+            continue
+        refused = [
+            f"{item.workload.ref.kind}/{item.workload.ref.name}"
+            for item in verdict.judged
+            if not item.exempt and violates(item, enforce.level, enforce.version)
+        ]
+        if refused:
+            names = ", ".join(refused[:3]) + (f" and {len(refused) - 3} more" if len(refused) > 3 else "")
+            message = (
+                f"namespace {verdict.name} enforces {enforce}, which refuses new pods of {names} "
+                f"also once this plan is applied (`migrator audit --level {enforce.level}` says why)"
+            )
+            yield Finding(ID, "error", message, namespace.ref, namespace.location)
+
+
+def _find_host_ports_alone(verdict: NamespaceVerdict, changes: Sequence[Change]) -> Iterator[Finding]:
+    """Say where host ports that are kept decide about a whole namespace, and what else could be done."""
+    alone = verdict.host_ports_alone
+    rest = verdict.without(alone)
+    for item in alone:
+        workload = item.workload
+        kept = [port for port in workload.host_ports if port.host_port and not _is_removed(item, port.path)]
+        ports = ", ".join(map(str, sorted({port.host_port for port in kept})))
+        name = f"{workload.ref.kind}/{workload.ref.name}"
+        if rest.judged:
+            own = (
+                "In a namespace of its own (another DNS name for its Services; ConfigMaps, Secrets, claims, RBAC and "
+                f"NetworkPolicies move along) it leaves {rest.after} to the {len(rest.judged)} other workload(s) here"
+            )
+        else:
+            own = "It is alone there, so nothing else is allowed more than it needs"
         message = (
-            f"host port {ports} of {workload.ref.kind}/{workload.ref.name}, which is kept, is all that holds "
-            f"namespace {verdict.name} at privileged. A namespace of its own for this workload frees the others (its "
-            "DNS name, RBAC and NetworkPolicies move along); another strategy for the port frees this one too (its "
-            "clients change)"
+            f"host port {ports} of {name}, which is kept, is all that holds namespace {verdict.name} at privileged. "
+            f"{own}. {_say_other_strategies(workload, changes)}"
         )
         yield Finding(ID, "warning", message, workload.ref, workload.location)
 
 
+def _is_removed(item: Judged, path: tuple[str | int, ...]) -> bool:
+    return any(edit.op == "remove" and edit.path in (path, (*path, "hostPort")) for edit in item.edits)
+
+
+def _say_other_strategies(workload: Workload, changes: Sequence[Change]) -> str:
+    considered = {
+        other.strategy: other.because
+        for change in changes
+        if change.action == "keep" and change.workload == workload.ref
+        for other in change.reason.considered
+    }
+    if considered:
+        told = "; ".join(f"{strategy}: {because}" for strategy, because in considered.items())
+        return f"Another strategy for the port frees it as well ({told})"
+    return "Another strategy for the port (spec.hostPorts of the policy) frees it as well; its clients then change"
+
+
+def _find_general(world: World, homeless: Sequence[Judged]) -> Iterator[Finding]:
+    """Say what holds for all namespaces: exempt users, versions, workloads of unknown namespaces."""
+    policy = world.policy.pod_security
+    version, asked = find_version(world.policy), find_asked_version(world.policy)
+    cluster = PolicyVersion(world.policy.cluster.version[1])
+    if policy.exempt_users:
+        users = ", ".join(sorted(policy.exempt_users))
+        message = f"requests of {users} are exempt: what they create is not judged, whatever the labels say"
+        yield Finding(ID, "info", message)
+    if asked != version:
+        yield Finding(ID, "info", f"Pod Security {asked} is newer than the checks; judged and labelled as {NEWEST}")
+    elif version.minor is not None and cluster.is_older(version):
+        message = f"labels are pinned to {version}; a cluster of {cluster} judges by its own newest rules instead"
+        yield Finding(ID, "warning", message)
+    if cluster.minor is not None and cluster.minor < _FIRST_MINOR:
+        yield Finding(ID, "warning", f"a cluster of {cluster} does not read the labels yet: that begins with v1.23")
+    if homeless:
+        first = homeless[0].workload
+        message = (
+            f"{len(homeless)} workload(s) name no namespace, {first.ref.kind}/{first.ref.name} first: they are "
+            "judged, but no namespace is labelled for them (--default-namespace says where they are)"
+        )
+        yield Finding(ID, "info", message, first.ref, first.location)
+
+
 def _write_commands(name: str, labels: Mapping[str, str]) -> Iterator[str]:
-    """Write the `kubectl label` lines, one per phase, for a namespace without a manifest."""
+    """Write the `kubectl label` lines, one per phase, for a namespace without a manifest to edit.
+
+    Without --overwrite kubectl refuses to change a label that is there already, so none is loosened.
+    """
     for phase in ("expand", "enforce"):
         pairs = [f"{key}={value}" for key, value in labels.items() if _PHASES[key.removesuffix("-version")] == phase]
         if pairs:

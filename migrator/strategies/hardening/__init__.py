@@ -21,8 +21,8 @@ from migrator.podsecurity.evaluate import evaluate_level
 from migrator.podsecurity.level import Level
 from migrator.podsecurity.pod import Pod, read_pod
 from migrator.podsecurity.registry import name_module
-from migrator.rules.hardening import Option, Remedy, is_for_windows, is_touched
-from migrator.rules.pod_security import find_version
+from migrator.rules.hardening import Option, Remedy, is_for_windows
+from migrator.rules.pod_security import find_version, is_touched
 from migrator.sources.tables import load_table
 from migrator.yaml.edit import apply_to_data
 
