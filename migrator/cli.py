@@ -26,7 +26,7 @@ BROKEN_PIPE = 141
 
 app = typer.Typer(
     name="migrator",
-    help="Moves Kubernetes workloads off host ports, as diffs that a reviewer can trust.",
+    help="Moves Kubernetes workloads off host ports, and Rancher v1.6 stacks along, as diffs a reviewer can trust.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -153,7 +153,7 @@ def _start(
     pass
 
 
-@app.command()
+@app.command(short_help="What is there: host ports, levels, conflicts.")
 def audit(
     sources: Sources,
     output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
@@ -238,7 +238,7 @@ def _set_pod_security(version: str | None, settings: list[str] | None, quiet: bo
     return [*given, f"podSecurity.version={version}"]
 
 
-@app.command()
+@app.command(short_help="What to do about it, and why.")
 def plan(
     sources: SourcesOrPlan,
     save: Annotated[
@@ -304,7 +304,7 @@ def plan(
     _exit(TROUBLE if inventory.errors else 1 if exit_code and changes else 0)
 
 
-@app.command()
+@app.command(short_help="The change, as a patch for git apply.")
 def diff(
     sources: SourcesOrPlan,
     phase: PhaseOption = None,
@@ -350,17 +350,16 @@ def diff(
     )
     made, inventory = run.make_plan(phase)
     from migrator.rendering.diff import find_base, write_diff
-    from migrator.rendering.render import render_plan
 
-    changes = render_plan(made, inventory.files, run.jobs)
+    changes = run.render(made, inventory)
     base = find_base(made.sources)
-    if base is not None and changes:
+    if base is not None and not all(change.translated for change in changes):
         say(f"paths are relative to {base}: apply the patch there", quiet)
     _print_bytes(write_diff(changes, base))
     _exit(TROUBLE if inventory.errors else 1 if changes and not exit_zero else 0)
 
 
-@app.command()
+@app.command(short_help="Make the change: --in-place, --out or --stdout.")
 def apply(
     sources: SourcesOrPlan,
     in_place: Annotated[bool, typer.Option("--in-place", help="Edit the sources; wants --phase.")] = False,
@@ -421,13 +420,12 @@ def apply(
     made, inventory = run.make_plan(phase)
     from migrator.planning.plan import find_open_numbers
     from migrator.rendering.copy import write_out, write_stream
-    from migrator.rendering.render import render_plan
     from migrator.rendering.write import write_in_place
 
     unreadable = [error for error in inventory.errors if error not in inventory.refused_stacks]
     if unreadable:
         raise unreadable[0]
-    changes = render_plan(made, inventory.files, run.jobs)
+    changes = run.render(made, inventory)
     translated = any(file.translated for file in inventory.files)
     if in_place:
         if translated:
@@ -480,7 +478,7 @@ def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
     return [source for source in made.sources if display_path(source) in kept]
 
 
-@app.command()
+@app.command(short_help="A rule, strategy or decision, with its sources.")
 def explain(
     identifier: Annotated[
         str | None, typer.Argument(metavar="ID", help="A rule, strategy or decision.", autocompletion=_complete_ids)
@@ -506,7 +504,7 @@ def explain(
     _print(text)
 
 
-@app.command()
+@app.command(short_help="JSON Schema of the policy or the plan file.")
 def schema(
     form: Annotated[str, typer.Argument(metavar="policy|plan", help="Which file's schema.")],
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError
+from migrator.progress import show_progress
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from migrator.model.policy import Policy
     from migrator.planning.plan import Selection
     from migrator.planning.plan_file import PlanFile
+    from migrator.rendering.render import FileChange
     from migrator.sources.rancher.answers import Question
     from migrator.sources.stacks import StackOptions
 
@@ -84,7 +86,8 @@ class Run:
             pod_security=find_version(self.policy),
             stacks=_stack_options(self.request, self.policy),
         )
-        inventory = read_sources(self.sources, options)
+        with show_progress("reading", self.request.quiet):
+            inventory = read_sources(self.sources, options)
         _report_errors(inventory, self.request.keep_going)
         return inventory
 
@@ -105,7 +108,15 @@ class Run:
             from migrator.planning.plan_file import read_port_map
 
             overrides = Overrides(node_ports=read_port_map(str(self.request.port_map)))
-        return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
+        with show_progress("planning", self.request.quiet):
+            return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
+
+    def render(self, plan: Plan, inventory: Inventory) -> tuple[FileChange, ...]:
+        """Render a plan into file changes, each edited object checked."""
+        from migrator.rendering.render import render_plan
+
+        with show_progress("editing", self.request.quiet):
+            return render_plan(plan, inventory.files, self.jobs)
 
     def selection(self) -> Selection:
         """Give what may be changed."""
