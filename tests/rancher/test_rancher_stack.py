@@ -146,6 +146,8 @@ def test_env_files_fill_in_what_environment_leaves_open(read: Read) -> None:
         ("a:\n  extends: {service: b}\nb:\n  extends: {service: a}\n", 1, "Circular reference"),
         ("a:\n  extends: {service: b}\nb: {image: x, links: [c]}\n", 2, "services with 'links' cannot be extended"),
         ("a:\n  extends: {service: b, file: none.yml}\n", 2, "Failed to lookup file none.yml"),
+        ("a:\n  image: x\n  env_file: /etc/hostname\n", 3, "Couldn't find env file: /etc/hostname"),
+        (f"a:\n  image: x\n  env_file: {'n' * 300}\n", 3, "Couldn't find env file"),
         ("a:\n  image: x\n  env_file: none.env\n", 3, "Couldn't find env file: none.env"),
     ],
 )
@@ -194,3 +196,12 @@ def test_keys_given_twice_count_last(read: Read) -> None:
     assert stack.services[0].text("image") == "two"
     assert stack.services[0].origin_of("image").line == 3
     assert [key.line for key in stack.files[0].duplicates] == [2]
+
+
+def test_questions_of_a_templated_rancher_compose_are_found_once_it_is_rendered(write_stack: WriteStack) -> None:
+    folder = write_stack("web: {image: '$IMAGE'}\n")
+    (folder / "rancher-compose.yml.tpl").write_text(
+        '{{- if ne .Values.x "y" }}\n.catalog:\n  questions: [{variable: IMAGE, default: nginx}]\n{{- end }}\n',
+        encoding="utf-8",
+    )
+    assert read_stack(find_stacks(folder)[0], {}, None).services[0].text("image") == "nginx"

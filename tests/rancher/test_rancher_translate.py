@@ -592,6 +592,7 @@ def test_agents_of_rancher_are_left_out_with_the_reason(translate: Translate) ->
             "",
             "Every service works only beside a Rancher server",
         ),
+        ("version: '2'\nservices: {}\nsecrets: {a: {file: a}}\n", "", "no service that makes anything"),
     ],
 )
 def test_stacks_of_rancher_itself_are_refused(translate: Translate, docker: str, rancher: str, reason: str) -> None:

@@ -165,9 +165,9 @@ def _walk(node: Node | None, path: FieldPath) -> Iterator[tuple[FieldPath, Node,
 
 def construct_key(key: ScalarNode) -> str:
     """Give a key as `construct` names it."""
+    if key.style != "" or key.value == "<<" or (key.value[:1].isalpha() and len(key.value) > 5):
+        return key.value
     probe = MappingNode(None, [(key, key)], key.start_mark, key.end_mark, False)
-    if key.style == "" and key.value == "<<":
-        return "<<"
     return str(next(iter(construct(probe))))
 
 

@@ -27,6 +27,7 @@ from migrator.sources.rancher.interpolate import InterpolationError, interpolate
 from migrator.sources.rancher.secret_values import SHORTEST, is_secret
 from migrator.sources.tables import load_table
 
+_RELATIVE = "Name a file relative to the compose file."
 _NEVER_EXTENDED = ("links", "volumes_from")
 _SECTIONS = ("volumes", "secrets", "networks", "hosts", "dependencies", "containers")
 _TYPE_NAMES = {"list": "an array", "mapping": "an object", "pairs": "an object, or an array"}
@@ -364,9 +365,9 @@ class _Reader:
     def _open_extended(self, file: ComposeFile, name: str, path: FieldPath) -> ComposeFile:
         if not name:
             return file
-        target = Path(file.file).parent / name
-        if not target.is_file():
-            raise file.refuse(path, f"Failed to lookup file {name}")
+        target = _find_beside(file, name)
+        if target is None:
+            raise file.refuse(path, f"Failed to lookup file {name}", _RELATIVE)
         key = str(target)
         if key not in self._files:
             rendered = render_file(target, read_text(target), {"Values": Strings(self.answers)})
@@ -382,9 +383,9 @@ class _Reader:
         known = {pair.name for pair in service.pairs("environment")}
         added: dict[str, Any] = {}
         for name, origin in reversed(service.texts("env_file")):
-            target = Path(file.file).parent / name
-            if not target.is_file():
-                raise InputError(origin.file, f"Couldn't find env file: {name}", line=origin.line)
+            target = _find_beside(file, name)
+            if target is None:
+                raise InputError(origin.file, f"Couldn't find env file: {name}", line=origin.line, hint=_RELATIVE)
             for line in read_text(target).splitlines():
                 variable, separator, value = line.strip().partition("=")
                 if variable and not variable.startswith("#") and variable not in known and variable not in added:
@@ -430,6 +431,17 @@ class _Reader:
             message = f"The {name} variable is not set. Substituting a blank string."
             self.warnings.append(Warned(file.origin(path), message))
         return text
+
+
+def _find_beside(file: ComposeFile, name: str) -> Path | None:
+    """Find a file named relative to a compose file; None for absolute names and for what cannot be a file."""
+    if name.startswith(("/", "~")):
+        return None
+    target = Path(file.file).parent / name
+    try:
+        return target if target.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _names_secret(path: FieldPath, value: str) -> bool:

@@ -70,7 +70,7 @@ def translate_stack(stack: Stack, policy: RancherPolicy) -> Translation:
     balancers = read_balancers(context)
     context = group_aliases(extend_context(context, balancers))
     part = join_parts(_translate_parts(context, balancers))
-    if not part.drafts:
+    if not part.drafts or all(role == "blocked" for role in context.roles.values()):
         reason = _explain_nothing(context)
         return Translation((), account_refusal(stack, reason), (), context.blocked, reason)
     drafts = (_draft_namespace(context), *part.drafts)
