@@ -481,7 +481,7 @@ def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
 @app.command(short_help="A rule, strategy or decision, with its sources.")
 def explain(
     identifier: Annotated[
-        str | None, typer.Argument(metavar="ID", help="A rule, strategy or decision.", autocompletion=_complete_ids)
+        str | None, typer.Argument(metavar="ID", help="A rule, strategy, decision or Pod Security check.", autocompletion=_complete_ids)
     ] = None,
 ) -> None:
     """Explain a rule, strategy or decision, with its sources; without ID, list them.

@@ -91,10 +91,9 @@ def _find_current(pod: Any, path: FieldPath) -> Any:
 
 def _report(workload: Workload, violation: PodSecurityViolation, remedy: Remedy, level: Level) -> Finding:
     """Report what only a person can decide, at the first field that is left."""
-    lines = dict(_list_lines(workload, remedy.check))
-    fields = tuple((path, lines.get(path, workload.location.line)) for path in remedy.fields)
-    place = dataclasses.replace(workload.location, line=fields[0][1]) if fields else workload.location
-    what = describe_violation(workload, dataclasses.replace(violation, fields=fields))
+    line = violation.fields[0][1] if violation.fields else workload.location.line
+    place = dataclasses.replace(workload.location, line=line)
+    what = describe_violation(workload, violation)
     options = " ".join(f"({number}) {_write_option(item)}" for number, item in enumerate(remedy.options, 1))
     return Finding(ID, "warning", f"{what} keeps it from {level}. Options: {options}", workload.ref, place)
 

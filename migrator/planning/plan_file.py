@@ -14,11 +14,13 @@ from migrator.model.inventory import Inventory
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
+from migrator.model.world import World
 from migrator.model.world import POD_NAME_LABEL
 from migrator.planning.numbers import PortKey
 from migrator.planning.plan import Overrides, Selection, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
 from migrator.rules.host_port import STRATEGIES
+from migrator.strategies.pod_security import find_unmet_labels
 from migrator.yaml.data import construct
 from migrator.yaml.nodes import compose
 from migrator.yaml.scan import line_of
@@ -179,7 +181,9 @@ def restore_plan(plan_file: PlanFile, inventory: Inventory, phase: Any, selectio
         raise InputError(plan_file.path, f"a change is not complete: {error}", hint=hint) from None
     plan = plan_changes(inventory, policy, phase, selection, Overrides(strategies, numbers))
     _refuse_other_edits(plan_file, original, plan, replanned)
-    return _drop_changes(plan_file, original, plan, replanned)
+    kept = _drop_changes(plan_file, original, plan, replanned)
+    _refuse_unmet_labels(plan_file, kept, inventory)
+    return kept
 
 
 def describe_key(change: Mapping[str, Any]) -> str:
@@ -306,6 +310,15 @@ def _drop_changes(plan_file: PlanFile, original: Plan, plan: Plan, replanned: Se
         (gone if is_gone else kept).append(change)
     _refuse_halves(plan_file, kept, gone)
     return dataclasses.replace(plan, changes=tuple(kept))
+
+
+def _refuse_unmet_labels(plan_file: PlanFile, plan: Plan, inventory: Inventory) -> None:
+    """Refuse a file that enforces a level on pods which reach it only by a change that was taken out."""
+    for verdict, level in find_unmet_labels(World(inventory, plan.policy), plan.changes):
+        raise PolicyError(
+            f"{plan_file.path}: namespace {verdict.name} would enforce {level}, and refuse {verdict.because[0]}\n"
+            "  a change that this counts on was taken out: take the enforce label out as well"
+        )
 
 
 def _refuse_halves(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[Change]) -> None:

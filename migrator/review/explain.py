@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from migrator.rules.pod_security import ID
 from migrator.sources.tables import load_table
 from migrator.yaml.write import write_block, write_flow
 
@@ -14,17 +15,23 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def list_ids() -> tuple[str, ...]:
-    """List everything that can be explained: rules, strategies, decisions."""
-    return tuple(sorted({*_rules(), *_strategies(), *_decisions()}))
+    """List everything that can be explained: rules, strategies, decisions, Pod Security checks."""
+    return tuple(sorted({*_rules(), *_strategies(), *_decisions(), *_checks()}))
 
 
 def _rules() -> Mapping[str, str]:
-    names = ("host_port", "host_network", "rollout")
+    names = ("host_port", "host_network", "rollout", "pod_security")
     return {name.replace("_", "-"): name for name in names}
 
 
 def _strategies() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (_PACKAGE / "strategies").glob("*.yaml")))
+
+
+def _checks() -> tuple[str, ...]:
+    from migrator.podsecurity.registry import load_checks
+
+    return tuple(check.id for check in load_checks())
 
 
 def _decisions() -> Mapping[str, Mapping[str, Any]]:
@@ -33,11 +40,17 @@ def _decisions() -> Mapping[str, Mapping[str, Any]]:
 
 
 def explain(identifier: str) -> str | None:
-    """Explain a rule, strategy or decision by its id; None for one that is not known."""
+    """Explain a rule, strategy, decision or Pod Security check by its id; None for one that is not known.
+
+    A check goes by upstream's id, and by the name of the strategy that hardens for it.
+    """
     if identifier in _strategies():
         return "\n".join(_explain_strategy(identifier)) + "\n"
     if identifier in _rules():
         return "\n".join(_explain_rule(identifier)) + "\n"
+    for check in _checks():
+        if identifier in (check, _name_module(check)):
+            return "\n".join(_explain_check(check)) + "\n"
     row = _decisions().get(identifier)
     return "\n".join(_explain_decision(identifier, row)) + "\n" if row is not None else None
 
@@ -71,6 +84,8 @@ def _explain_rule(name: str) -> Iterator[str]:
     yield f"rule {name}: {table['title']}"
     if "because" in table:
         yield from ("", *_wrap(table["because"][:1].upper() + table["because"][1:]))
+    if name == ID:
+        yield from ("", "Checks (explain one by its id):", *(f"  {check}" for check in _checks()))
     if "strategy" in table:
         yield from ("", "Decisions, the first that matches wins (explain one by its id):")
         width = max(len(row["id"]) for row in table["strategy"])
@@ -78,6 +93,35 @@ def _explain_rule(name: str) -> Iterator[str]:
             yield f"  {row['id']:<{width}}  {row['strategy']:<18} {write_flow(row['match'])}"
     yield from ("", f'To leave an object alone: annotation ignore-rule.migrator.dev/{name}: "<reason>"')
     yield from _list_sources(table)
+
+
+def _name_module(check: str) -> str:
+    from migrator.podsecurity.registry import name_module
+
+    return name_module(check)
+
+
+def _explain_check(name: str) -> Iterator[str]:
+    """Explain a check by its module's documentation, and what it would take to satisfy it by its strategy's data."""
+    from migrator.podsecurity.registry import document_check, find_check
+    from migrator.strategies.hardening import describe_strategy
+
+    check = find_check(name)
+    if check is None:
+        return
+    table = describe_strategy(name)
+    yield f"Pod Security check {name} (level {check.level})"
+    yield from ("", document_check(check))
+    if table.get("does"):
+        yield from ("", *_wrap(f"What is mechanical (podSecurity.harden): {table['does']}"))
+        yield from _wrap(f"Risk: {table['risk']}")
+        yield from _wrap(f"The way back: {table['wayBack']}")
+    yield from ("", "What a person may do besides:" if table.get("does") else "What a person may do:")
+    for option in table["options"]:
+        yield from textwrap.wrap(
+            f"{option['does']} Price: {option['price']}", 100, initial_indent="  - ", subsequent_indent="    "
+        )
+    yield from ("", "Sources of that:", *(f"  {source}" for source in table["sources"]))
 
 
 def _explain_decision(name: str, row: Mapping[str, Any]) -> Iterator[str]:

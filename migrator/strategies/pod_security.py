@@ -27,6 +27,7 @@ from migrator.rules.pod_security import (
     find_version,
     find_weakest,
     judge_namespaces,
+    judge_workloads,
     violates,
 )
 from migrator.templates import render_template
@@ -371,6 +372,24 @@ def _write_commands(name: str, labels: Mapping[str, str]) -> Iterator[str]:
         pairs = [f"{key}={value}" for key, value in labels.items() if _PHASES[key.removesuffix("-version")] == phase]
         if pairs:
             yield f"kubectl label namespace {name} {' '.join(pairs)}"
+
+
+def find_unmet_labels(world: World, changes: Sequence[Change]) -> Iterator[tuple[NamespaceVerdict, Level]]:
+    """Find the namespaces whose pods, as changes leave them, do not satisfy the level that the changes enforce."""
+    enforced: dict[str, Level] = {}
+    for change in changes:
+        if change.rule != ID or change.resource.kind != "Namespace":
+            continue
+        if change.edit is not None and change.edit.path[-1] == ENFORCE:
+            enforced[change.resource.name] = change.edit.value
+        elif change.new is not None and ENFORCE in change.new.data["metadata"]["labels"]:
+            enforced[change.resource.name] = change.new.data["metadata"]["labels"][ENFORCE]
+    if not enforced:
+        return
+    for verdict in judge_namespaces(judge_workloads(world, changes)):
+        level = enforced.get(verdict.name, verdict.after)
+        if is_stricter(level, verdict.after):
+            yield verdict, level
 
 
 def limit_to_phase(plan: NamespacePlan, phase: str) -> NamespacePlan:
