@@ -646,9 +646,7 @@ def test_one_namespace_for_all_stacks(translate: Translate) -> None:
     result = translate("web: {image: nginx}\n", policy=RancherPolicy(namespace="apps"))
     assert {item.data["metadata"].get("namespace", "apps") for item in result.translation.objects} == {"apps"}
     assert result.names("Namespace") == ["apps"]
-    assert [item.file_name for item in result.translation.objects if item.data["kind"] == "Namespace"] == [
-        "namespace.yaml"
-    ]
+    assert "labels" not in result.get("Namespace", "apps")["metadata"]
 
 
 def test_files_are_one_for_each_service_in_the_stack_s_order(translate: Translate) -> None:

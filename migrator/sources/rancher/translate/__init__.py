@@ -161,11 +161,10 @@ def _write_object(context: Context, draft: Draft) -> TranslatedObject:
     text = render_template(draft.template, comments=draft.comments, **values)
     node = compose(text)
     data = construct(node) if node is not None else {}
-    shared = draft.file == "namespace" and draft.template == _NAMESPACE and context.policy.namespace
     return TranslatedObject(
         text=text,
         data=data,
-        file_name="namespace.yaml" if shared else f"{context.instance}/{draft.file}.yaml",
+        file_name=f"{context.instance}/{draft.file}.yaml",
         origin_path=draft.origin.path,
         origin_line=draft.origin.line,
     )
