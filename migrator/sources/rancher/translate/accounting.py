@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from migrator.model.field import FieldPath
+from migrator.model.field import FieldPath, format_path
 from migrator.sources.rancher.compose import ComposeFile, KeyOrigin
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.model import KeyFate, mark, report
@@ -89,7 +89,7 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
-            return mark(key, inherited.fate, inherited.message)
+            return mark(key, inherited.fate, _point_at(inherited))
     if len(key.path) <= depth or (depth and key.path[0] != "services"):
         return _default(key, _rows("stack").get(str(key.path[0])))
     if file.is_section(str(key.path[depth])):
@@ -97,6 +97,11 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
     return _default(key, _rows("service").get(str(key.path[depth + 1])))
+
+
+def _point_at(parent: KeyFate) -> str:
+    """Say it once: keys below one that a person must look at only point at it."""
+    return f"See {format_path(parent.path[-2:])}." if parent.fate == "reported" else parent.message
 
 
 def _is_used(path: FieldPath, used: frozenset[FieldPath], depth: int) -> bool:
@@ -139,7 +144,7 @@ def _mark_left_out(context: Context) -> Iterator[KeyFate]:
         message = f"{blocked.service} is left out: {blocked.reason}."
         yield report(service.origin, message)
         for setting in service.settings.values():
-            yield report(setting.origin, message)
+            yield report(setting.origin, f"{blocked.service} is left out.")
 
 
 def mark_unused(service: StackService, handled: Iterable[str]) -> tuple[KeyFate, ...]:
