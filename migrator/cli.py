@@ -441,7 +441,8 @@ def apply(
         contents = {
             file.path: file.content if file.content is not None else read_bytes(file.path)
             for file in inventory.files
-            if file.documents and file.path not in {item.location.path for item in inventory.kustomizations}
+            if (file.documents or file.path == "-")
+            and file.path not in {item.location.path for item in inventory.kustomizations}
         }
         _print_bytes(write_stream(changes, list(contents), contents))
         written = []
@@ -478,13 +479,16 @@ def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
     return [source for source in made.sources if display_path(source) in kept]
 
 
-@app.command(short_help="A rule, strategy or decision, with its sources.")
+@app.command(short_help="A rule, strategy, decision or check, with its sources.")
 def explain(
     identifier: Annotated[
-        str | None, typer.Argument(metavar="ID", help="A rule, strategy, decision or Pod Security check.", autocompletion=_complete_ids)
+        str | None,
+        typer.Argument(
+            metavar="ID", help="A rule, strategy, decision or Pod Security check.", autocompletion=_complete_ids
+        ),
     ] = None,
 ) -> None:
-    """Explain a rule, strategy or decision, with its sources; without ID, list them.
+    """Explain a rule, strategy, decision or Pod Security check, with its sources; without ID, list them.
 
     Example: migrator explain node_port
     """
@@ -500,7 +504,7 @@ def explain(
 
         nearest = difflib.get_close_matches(identifier, list_ids(), n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else "migrator explain lists the ids"
-        raise InputError(identifier, "is no rule, strategy or decision", hint=hint)
+        raise InputError(identifier, "is no rule, strategy, decision or check", hint=hint)
     _print(text)
 
 
@@ -563,7 +567,7 @@ def _ignore_interrupts() -> None:
 def _write_file(path: Path, text: str) -> None:
     staging = path.with_name(f".{path.name}.migrator-{os.getpid()}")
     try:
-        staging.write_text(text, encoding="utf-8")
+        staging.write_text(text, encoding="utf-8", errors="surrogateescape")
         staging.replace(path)
     except OSError as error:
         staging.unlink(missing_ok=True)

@@ -14,15 +14,13 @@ from migrator.model.inventory import Inventory
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
-from migrator.model.world import World
-from migrator.model.world import POD_NAME_LABEL
+from migrator.model.world import POD_NAME_LABEL, World
 from migrator.planning.numbers import PortKey
 from migrator.planning.plan import Overrides, Selection, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
 from migrator.rules.host_port import STRATEGIES
 from migrator.strategies.pod_security import find_unmet_labels
-from migrator.yaml.data import construct
-from migrator.yaml.nodes import compose
+from migrator.yaml.data import load_text
 from migrator.yaml.scan import line_of
 
 SUPPORTED_MAJOR = "1"
@@ -84,7 +82,7 @@ def load_plan_file(path: str) -> PlanFile:
     text = ""
     try:
         text = Path(path).read_text(encoding="utf-8")
-        document = json.loads(text) if text.lstrip().startswith("{") else construct(compose(text))  # type: ignore[arg-type]
+        document = json.loads(text) if text.lstrip().startswith("{") else load_text(text)
     except OSError as error:
         raise InputError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     except json.JSONDecodeError as error:
