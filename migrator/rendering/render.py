@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from migrator.model.inventory import SourceFile
 from migrator.model.plan import Change, Plan
 from migrator.parallel import map_in_processes
 from migrator.sources.files import STDIN, hash_content, read_bytes
-from migrator.sources.manifests import compose_json, is_json
+from migrator.sources.manifests import is_json
 from migrator.yaml.data import construct, find_node
 from migrator.yaml.edit import (
     RefusedEditError,
@@ -27,6 +26,7 @@ from migrator.yaml.edit import (
     refuse_repeated_keys,
     same_data,
 )
+from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import Node, SequenceNode, compose
 from migrator.yaml.scan import Span, cut_documents, cut_json_list, cut_list, decode, line_of
 from migrator.yaml.write import write_json
@@ -179,8 +179,8 @@ def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
 
 def _is_loadable(content: bytes) -> bool:
     try:
-        json.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except ValueError:
+        load_json(decode(content).removeprefix("\ufeff"))
+    except TextError:
         return False
     return True
 
@@ -317,7 +317,7 @@ def _edit_json(
     root: Node = compose_json(text)
     try:
         refuse_repeated_keys(text, root)
-        expected: Any = json.loads(text)
+        expected: Any = load_json(text)
         planned: list[TextEdit] = []
         behind = ""
         for item in items:
@@ -364,9 +364,9 @@ def _write_json_items(content: bytes, span: Span, values: Sequence[Any]) -> str:
 
 def _check_json(text: str, expected: Any) -> None:
     try:
-        actual = json.loads(text)
-    except ValueError as error:
-        raise RefusedEditError(f"the result would not parse ({error})", 0) from None
+        actual = load_json(text)
+    except TextError as error:
+        raise RefusedEditError(f"the result would not parse ({error.problem})", 0) from None
     if not same_data(actual, expected):
         raise RefusedEditError("the result would differ from what was intended", 0)
 

@@ -127,7 +127,7 @@ def read_ref(data: Mapping[str, Any], reader: ObjectReader) -> tuple[ResourceRef
     metadata = reader.mapping(data, "metadata", ())
     name = metadata.get("name")
     if name is None and metadata.get("generateName") is not None:
-        name = f"{metadata['generateName']}*"
+        name = f"{reader.text(metadata, 'generateName', ('metadata',))}*"
     if name is not None and not isinstance(name, str):
         name = reader.text(metadata, "name", ("metadata",))
     namespace = metadata.get("namespace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,16 @@ from typing import Any, TypeVar
 from migrator.errors import InputError, TextError
 from migrator.model.field import FieldPath, format_path
 from migrator.model.inventory import Unread
-from migrator.model.objects import HorizontalPodAutoscaler, Namespace, NetworkPolicy, Service
+from migrator.model.objects import (
+    HorizontalPodAutoscaler,
+    Namespace,
+    NetworkPolicy,
+    PodSecurityPolicyObject,
+    Role,
+    RoleBinding,
+    Service,
+    ServiceAccount,
+)
 from migrator.model.reference import Location
 from migrator.model.workload import Workload, WorkloadKind
 from migrator.podsecurity.version import PolicyVersion
@@ -24,8 +32,10 @@ from migrator.sources.extract import (
     read_service,
     read_workload,
 )
-from migrator.yaml.data import TemplateKeyError, construct, find_nearest, find_node
-from migrator.yaml.nodes import Node, ScalarNode, SequenceNode, check_syntax, compose
+from migrator.sources.rbac import read_pod_security_policy, read_role, read_role_binding, read_service_account
+from migrator.yaml.data import TagError, TemplateKeyError, construct, find_nearest, find_node
+from migrator.yaml.json_text import compose_json, load_json
+from migrator.yaml.nodes import Node, ScalarNode, SequenceNode, check_syntax, compose, find_too_deep
 from migrator.yaml.scan import CutList, Span, column_of, cut_documents, cut_json_list, cut_list, decode, line_of
 
 HELM_HINT = "render it first: helm template RELEASE CHART | migrator apply -"
@@ -37,9 +47,16 @@ _AROUND = {
     ("extensions", "NetworkPolicy"): (read_network_policy, "network_policies"),
     ("autoscaling", "HorizontalPodAutoscaler"): (read_autoscaler, "autoscalers"),
     ("extensions", "HorizontalPodAutoscaler"): (read_autoscaler, "autoscalers"),
+    ("policy", "PodSecurityPolicy"): (read_pod_security_policy, "pod_security_policies"),
+    ("extensions", "PodSecurityPolicy"): (read_pod_security_policy, "pod_security_policies"),
+    ("rbac.authorization.k8s.io", "Role"): (read_role, "roles"),
+    ("rbac.authorization.k8s.io", "ClusterRole"): (read_role, "roles"),
+    ("rbac.authorization.k8s.io", "RoleBinding"): (read_role_binding, "role_bindings"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): (read_role_binding, "role_bindings"),
+    ("", "ServiceAccount"): (read_service_account, "service_accounts"),
 }
 _KIND = re.compile(rb"kind:[ \t]*[\"']?([A-Za-z0-9]+)")
-_SURROGATES = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?")
+_ALIAS = re.compile(rb"[\s\[,]\*[A-Za-z0-9_-]")
 
 T = TypeVar("T")
 
@@ -71,6 +88,10 @@ class ManifestRead:
     namespaces: list[Namespace] = field(default_factory=list)
     network_policies: list[NetworkPolicy] = field(default_factory=list)
     autoscalers: list[HorizontalPodAutoscaler] = field(default_factory=list)
+    pod_security_policies: list[PodSecurityPolicyObject] = field(default_factory=list)
+    roles: list[Role] = field(default_factory=list)
+    role_bindings: list[RoleBinding] = field(default_factory=list)
+    service_accounts: list[ServiceAccount] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
@@ -170,7 +191,10 @@ def _read_document(
     try:
         text = decode(content[span.start : span.end])
         if kinds and not any(kind in wanted or kind.endswith(b"List") for kind in kinds):
-            check_syntax(text)
+            if _ALIAS.search(content, span.start, span.end):
+                compose(text)
+            else:
+                check_syntax(text)
             _count_other(read, kinds[0].decode())
             return
         is_list = len(kinds) == 1 and kinds[0].endswith(b"List")
@@ -187,13 +211,18 @@ def _read_document(
         _read_data(data, lines, (), repeated, settings, read)
     except TemplateKeyError:
         read.unread.append(Unread(place.path, place.document, f"a Go template, not a manifest; {HELM_HINT}"))
+    except TagError as error:
+        if kinds:
+            read.errors.append(_place_error(error, place, text))
+        else:
+            read.unread.append(Unread(place.path, place.document, f"not a Kubernetes object: {error.problem}"))
     except TextError as error:
         if "{{" in text or b"{{" in content[span.start : span.end]:
             read.unread.append(Unread(place.path, place.document, f"a Go template, not a manifest; {HELM_HINT}"))
         else:
             read.errors.append(_place_error(error, place, text))
     except RecursionError:
-        read.errors.append(_place_error(TextError("nested too deeply"), place, text))
+        read.errors.append(_place_error(find_too_deep(text), place, text))
 
 
 def _find_kinds(content: bytes, span: Span) -> list[bytes]:
@@ -240,7 +269,7 @@ def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
             cut = cut_json_list(content)
             if cut is None:
                 return None
-            outer = json.loads(content[: cut.header.end].rstrip() + content[cut.footer.start :])
+            outer = load_json(decode(content[: cut.header.end].rstrip() + content[cut.footer.start :]))
             empty: Any = []
         else:
             cut = cut_list(content, span)
@@ -248,7 +277,7 @@ def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
                 return None
             frame = content[cut.header.start : cut.header.end] + content[cut.footer.start : cut.footer.end]
             outer, empty = construct(compose(decode(frame))), None  # type: ignore[arg-type]
-    except (TextError, ValueError, RecursionError):
+    except (TextError, RecursionError):
         return None
     if not isinstance(outer, dict) or outer.get("items", empty) != empty:
         return None
@@ -270,8 +299,11 @@ def read_list_range(
         here = Place(place.path, place.document, (place.item or 0) + index, before)
         text = decode(content[span.start : span.end])
         parse = _parse_json_item if outer.json else _parse_yaml_item
-        lines, data, duplicates = parse(text, here)
-        _read_item(outer.outer, data, lines, (), duplicates, settings, read)
+        try:
+            lines, data, duplicates = parse(text, here)
+            _read_item(outer.outer, data, lines, (), duplicates, settings, read)
+        except RecursionError:
+            raise find_too_deep(text) from None
     return read
 
 
@@ -290,11 +322,7 @@ def _parse_yaml_item(text: str, place: Place) -> _Item:
 
 
 def _parse_json_item(text: str, place: Place) -> _Item:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise TextError("not one item", 0) from None
-    return Lines(place, text, lambda: compose_json(text), start=0), data, ()
+    return Lines(place, text, lambda: compose_json(text), start=0), load_json(text), ()
 
 
 def _read_list(
@@ -319,30 +347,21 @@ def _read_json(path: str, content: bytes, settings: ReadSettings, read: Manifest
         read.documents += 1
         return True
     text = decode(content).removeprefix("\ufeff")
+    place = Place(path, 0, None, 0)
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = load_json(text)
+    except TextError as error:
         if not path.endswith(".json"):
             return False
-        read.errors.append(
-            _place_error(TextError(f"not JSON: {error.msg}", error.pos), Place(path, 0, None, 0), text)
-        )
-        return True
-    except RecursionError:
-        read.errors.append(_place_error(TextError("nested too deeply"), Place(path, 0, None, 0), text))
+        read.errors.append(_place_error(error, place, text))
         return True
     read.documents += 1
-    lines = Lines(Place(path, 0, None, 0), text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
-    _read_data(data, lines, (), (), settings, read)
+    lines = Lines(place, text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
+    try:
+        _read_data(data, lines, (), (), settings, read)
+    except TextError as error:
+        read.errors.append(_place_error(error, place, text))
     return True
-
-
-def compose_json(text: str) -> Node:
-    """Compose JSON text for its places; escapes that YAML does not know are covered by others as long."""
-    root = compose(_SURROGATES.sub(lambda match: "x" * len(match[0]), text))
-    if root is None:
-        raise TextError("empty JSON")
-    return root
 
 
 def _read_data(
@@ -448,6 +467,10 @@ def _extend(read: ManifestRead, part: ManifestRead) -> None:
     read.namespaces += part.namespaces
     read.network_policies += part.network_policies
     read.autoscalers += part.autoscalers
+    read.pod_security_policies += part.pod_security_policies
+    read.roles += part.roles
+    read.role_bindings += part.role_bindings
+    read.service_accounts += part.service_accounts
     read.unread += part.unread
     read.errors += part.errors
     for kind, count in part.others.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from migrator.errors import TextError
 from migrator.model.field import FieldPath
-from migrator.yaml.nodes import MAX_SCALAR, MappingNode, Node, ScalarNode, SequenceNode
+from migrator.yaml.nodes import MAX_SCALAR, compose, MappingNode, Node, ScalarNode, SequenceNode
 from migrator.yaml.scalars import resolve_plain, write_key
 
 _MERGE = "<<"
@@ -39,6 +39,12 @@ def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
     if type(node) is MappingNode:
         return _construct_mapping(node, duplicates)
     return [construct(item, duplicates) for item in node.value]  # type: ignore[arg-type]
+
+
+def load_text(text: str) -> Any:
+    """Give the plain data of a text's one document; None where it is empty."""
+    root = compose(text)
+    return construct(root) if root is not None else None
 
 
 def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -> dict[str, Any]:
