@@ -35,14 +35,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """An object that is to be created: its YAML text and data, and where its owner would put it.
+    """An object that is to be created: its YAML text, and where its owner would put it.
 
     `file`: a file of its own; `behind`: a document behind the one at `anchor`; `item`: an item behind the List's
     item at `anchor`.
     """
 
     text: str
-    data: Mapping[str, Any]
     placement: Placement
     anchor: Location
 

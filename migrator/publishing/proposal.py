@@ -109,8 +109,7 @@ def shorten_name(name: str, limit: int = 63) -> str:
 
     https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
     """
-    label = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in name.lower())
-    label = re.sub("--+", "-", label).strip("-") or "service"
+    label = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") or "service"
     if not label[0].isalpha():
         label = f"s-{label}"
     if len(label) <= limit:

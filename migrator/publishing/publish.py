@@ -22,8 +22,6 @@ from migrator.publishing.node_ports import Number
 from migrator.publishing.proposal import Group, Proposal, list_names, remove_host_ports, strategy_text
 from migrator.rules.host_port import find_selector, is_label
 from migrator.templates import render_template, render_text
-from migrator.yaml.data import construct
-from migrator.yaml.nodes import compose
 
 _NOT_COPIED = frozenset(
     (
@@ -346,7 +344,6 @@ def _create_service(
         form=form,
         workload=workload.ref,
     )
-    data = construct(compose(text))  # type: ignore[arg-type]
     placement, location = group.places.choose(workload, name)
     first = ports[0].decision
     answers = ", ".join(f"{port.port}/{port.protocol}" for port in ports)
@@ -364,7 +361,7 @@ def _create_service(
         location=location,
         workload=workload.ref,
         reason=reason,
-        new=NewObject(text, data, placement, workload.location),
+        new=NewObject(text, placement, workload.location),
         ports=tuple(port.decision.port for port in ports),
     )
     if placement == "file":

@@ -15,7 +15,7 @@ from migrator.model.plan import Change, Plan
 from migrator.parallel import map_in_processes
 from migrator.sources.files import STDIN, hash_content, read_bytes
 from migrator.sources.manifests import is_json
-from migrator.yaml.data import construct, find_node
+from migrator.yaml.data import construct, find_node, load_text
 from migrator.yaml.edit import (
     RefusedEditError,
     TextEdit,
@@ -79,7 +79,7 @@ class _Work:
     path: str
     sha256: str
     edits: Mapping[tuple[int, int | None], tuple[FieldEdit, ...]]
-    objects: Mapping[tuple[int, int | None], tuple[tuple[str, Any], ...]]
+    objects: Mapping[tuple[int, int | None], tuple[str, ...]]
 
 
 def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple[FileChange, ...]:
@@ -118,7 +118,7 @@ def _load(file: SourceFile) -> bytes:
 
 def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) -> list[_Work]:
     edits: dict[str, dict[tuple[int, int | None], list[FieldEdit]]] = {}
-    objects: dict[str, dict[tuple[int, int | None], list[tuple[str, Any]]]] = {}
+    objects: dict[str, dict[tuple[int, int | None], list[str]]] = {}
     for change in changes:
         if change.action == "update" and change.edit is not None:
             place = (change.location.document, change.location.item)
@@ -126,7 +126,7 @@ def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
         elif change.action == "create" and change.new is not None and change.new.placement != "file":
             anchor = change.new.anchor
             place = (anchor.document, anchor.item)
-            objects.setdefault(anchor.path, {}).setdefault(place, []).append((change.new.text, change.new.data))
+            objects.setdefault(anchor.path, {}).setdefault(place, []).append(change.new.text)
     return [
         _Work(
             path=path,
@@ -149,7 +149,7 @@ def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
             raise InputError(path, "is there already, and would be a new file of this plan", hint="move it away")
         text = change.new.text
         if path.endswith(".json"):
-            text = write_json(change.new.data, 4) + "\n"
+            text = write_json(load_text(change.new.text), 4) + "\n"
         created.append(FileChange(path, None, (Replacement(0, 0, text.encode()),), translated))
     return created
 
@@ -219,7 +219,7 @@ def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int
     if type(root) is not SequenceNode or len(root.value) != 1:
         raise TextError("not one item")
     edits = work.edits.get((document, item), ())
-    new = [data for _, data in work.objects.get((document, item), ())]
+    new = list(map(load_text, work.objects.get((document, item), ())))
     try:
         before = refuse_repeated_keys(text, root)
         planned = plan_text_edits(text, root.value[0], edits)
@@ -249,7 +249,7 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
             planned += plan_text_edits(text, root, own)
             expected = apply_to_data(expected, own)
         for item in sorted(items, reverse=True):
-            new = [data for _, data in work.objects.get((document, item), ())]
+            new = list(map(load_text, work.objects.get((document, item), ())))
             if new:
                 sequence = find_node(root, ("items",)) or root
                 planned.append(plan_item_insertion(text, sequence, item, new))
@@ -269,17 +269,17 @@ def _prefix(edit: FieldEdit, at: FieldPath) -> FieldEdit:
     return FieldEdit(edit.op, (*at, *edit.path), edit.value, edit.before, edit.comment)
 
 
-def _insert_documents(content: bytes, span: Span, text: str, objects: Sequence[tuple[str, Any]]) -> Replacement:
+def _insert_documents(content: bytes, span: Span, text: str, objects: Sequence[str]) -> Replacement:
     """Insert documents behind one, and check that the stream holds just these more."""
     newline = "\r\n" if "\r\n" in text else "\n"
     inserted = "" if text.endswith("\n") or not text else newline
-    for body, _ in objects:
+    for body in objects:
         inserted += f"---{newline}{body.replace(chr(10), newline)}"
     stream = (text + inserted).encode()
     pieces = [decode(stream[piece.start : piece.end]) for piece in cut_documents(stream)]
     if len(pieces) != 1 + len(objects):
         raise RefusedEditError("a new document does not stand alone here", len(text))
-    for piece, (body, _) in zip(pieces[1:], objects, strict=True):
+    for piece, body in zip(pieces[1:], objects, strict=True):
         if piece != f"---{newline}{body.replace(chr(10), newline)}":
             raise RefusedEditError("a new document does not stand alone here", len(text))
     return Replacement(span.end, span.end, inserted.encode())
@@ -326,7 +326,7 @@ def _edit_json(
             planned += plan_text_edits(text, root, own)
             expected = apply_to_data(expected, own)
         for item in sorted((item for item in items if item is not None), reverse=True):
-            new = [data for _, data in work.objects.get((document, item), ())]
+            new = list(map(load_text, work.objects.get((document, item), ())))
             if new and cut:
                 behind = _write_json_items(content, span, new)
             elif new:
@@ -342,14 +342,14 @@ def _edit_json(
     replacements = _to_bytes(span.start, text, planned)
     if behind:
         replacements.append(Replacement(span.end, span.end, behind.encode()))
-    for body, _ in work.objects.get((document, None), ()):
+    for body in work.objects.get((document, None), ()):
         inserted = f"---\n{body}" if after.endswith("\n") else f"\n---\n{body}"
         replacements.append(Replacement(span.end, span.end, inserted.encode()))
     return replacements
 
 
 def _flatten(expected: Any, work: _Work, document: int, items: Sequence[int | None]) -> list[Any]:
-    return [expected, *(data for item in items for _, data in work.objects.get((document, item), ()))]
+    return [expected, *(load_text(text) for item in items for text in work.objects.get((document, item), ()))]
 
 
 def _write_json_items(content: bytes, span: Span, values: Sequence[Any]) -> str:

@@ -21,6 +21,7 @@ from migrator.planning.plan import EVERYTHING, Selection
 from migrator.podsecurity.level import Level
 from migrator.rules.conflicts import find_conflicts
 from migrator.rules.pod_security import judge_namespaces, judge_workloads
+from migrator.yaml.data import load_text
 
 FORMAT_VERSION = "1.0"
 
@@ -229,7 +230,7 @@ def describe_change(change: Change) -> dict[str, Any]:
 
 def _describe_field(change: Change) -> dict[str, Any]:
     if change.new is not None:
-        return {"path": "", "currentValue": None, "proposedValue": change.new.data}
+        return {"path": "", "currentValue": None, "proposedValue": load_text(change.new.text)}
     if change.edit is None:
         return {"path": "", "currentValue": change.current, "proposedValue": None}
     proposed = None if change.edit.op == "remove" else change.edit.value

@@ -33,7 +33,7 @@ from migrator.sources.extract import (
     read_workload,
 )
 from migrator.sources.rbac import read_pod_security_policy, read_role, read_role_binding, read_service_account
-from migrator.yaml.data import TagError, TemplateKeyError, construct, find_nearest, find_node
+from migrator.yaml.data import TagError, TemplateKeyError, construct, find_nearest, find_node, load_text
 from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import Node, ScalarNode, SequenceNode, check_syntax, compose, find_too_deep
 from migrator.yaml.scan import CutList, Span, column_of, cut_documents, cut_json_list, cut_list, decode, line_of
@@ -276,7 +276,7 @@ def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
             if cut is None:
                 return None
             frame = content[cut.header.start : cut.header.end] + content[cut.footer.start : cut.footer.end]
-            outer, empty = construct(compose(decode(frame))), None  # type: ignore[arg-type]
+            outer, empty = load_text(decode(frame)), None
     except (TextError, RecursionError):
         return None
     if not isinstance(outer, dict) or outer.get("items", empty) != empty:

@@ -11,8 +11,7 @@ from migrator.publishing.proposal import Group, Proposal, find_effect, remove_ho
 from migrator.rules.host_port import find_selector
 from migrator.strategies.rollout import replace_before_adding
 from migrator.templates import render_template
-from migrator.yaml.data import construct
-from migrator.yaml.nodes import compose
+from migrator.yaml.data import load_text
 
 HOSTNAME = "kubernetes.io/hostname"
 MATCH_LABEL_KEYS = (1, 33)
@@ -45,7 +44,7 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
     text = render_template(
         "anti_affinity.yaml.j2", labels=labels, required=spread == "required", by_revision=by_revision
     )
-    term = construct(compose(text))  # type: ignore[arg-type]
+    term = load_text(text)
     key = f"{spread}DuringSchedulingIgnoredDuringExecution"
     path = (*workload.kind.template, "spec", "affinity", "podAntiAffinity", key, APPEND)
     what = "two replicas stay on different nodes" if spread == "required" else "replicas prefer different nodes"

@@ -31,8 +31,7 @@ from migrator.rules.pod_security import (
     violates,
 )
 from migrator.templates import render_template
-from migrator.yaml.data import construct
-from migrator.yaml.nodes import compose
+from migrator.yaml.data import load_text
 
 _PHASES: Mapping[str, Phase] = {WARN: "expand", AUDIT: "expand", ENFORCE: "enforce"}
 _FIRST_MINOR = 23
@@ -226,7 +225,6 @@ def _create(
     if beside is None or not given:
         return
     text = render_template("pod_security.yaml.j2", name=verdict.name, labels=given)
-    data = construct(compose(text))  # type: ignore[arg-type]
     placement, location = places.choose(beside, f"namespace-{verdict.name}")
     ref = ResourceRef("v1", "Namespace", None, verdict.name)
     own_phase: Phase = "expand" if expand and phase != "enforce" else "enforce"
@@ -240,7 +238,7 @@ def _create(
         location=location,
         workload=ref,
         reason=_give_reason(verdict, WARN if expand else ENFORCE),
-        new=NewObject(text, data, placement, beside.location),
+        new=NewObject(text, placement, beside.location),
     )
     if placement != "file":
         return
@@ -382,8 +380,10 @@ def find_unmet_labels(world: World, changes: Sequence[Change]) -> Iterator[tuple
             continue
         if change.edit is not None and change.edit.path[-1] == ENFORCE:
             enforced[change.resource.name] = change.edit.value
-        elif change.new is not None and ENFORCE in change.new.data["metadata"]["labels"]:
-            enforced[change.resource.name] = change.new.data["metadata"]["labels"][ENFORCE]
+        elif change.new is not None:
+            labels = load_text(change.new.text)["metadata"]["labels"]
+            if ENFORCE in labels:
+                enforced[change.resource.name] = labels[ENFORCE]
     if not enforced:
         return
     for verdict in judge_namespaces(judge_workloads(world, changes)):

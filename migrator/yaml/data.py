@@ -6,7 +6,7 @@ from typing import Any
 
 from migrator.errors import TextError
 from migrator.model.field import FieldPath
-from migrator.yaml.nodes import MAX_SCALAR, compose, MappingNode, Node, ScalarNode, SequenceNode
+from migrator.yaml.nodes import MAX_SCALAR, MappingNode, Node, ScalarNode, SequenceNode, compose
 from migrator.yaml.scalars import resolve_plain, write_key
 
 _MERGE = "<<"

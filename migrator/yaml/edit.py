@@ -72,7 +72,7 @@ def apply_to_data(data: Any, edits: Sequence[FieldEdit]) -> Any:
             elif id(child) not in copied:
                 child = copy.copy(child)
             copied.add(id(child))
-            parent[step] = child
+            _set_step(parent, step, child, edit.before)
             parent = child
         if edit.op == "remove":
             if isinstance(parent, list):
@@ -82,10 +82,26 @@ def apply_to_data(data: Any, edits: Sequence[FieldEdit]) -> Any:
         elif last == APPEND:
             parent.append(edit.value)
         else:
-            parent[last] = edit.value
+            _set_step(parent, last, edit.value, edit.before)
     for items, index in sorted(removed_items, key=lambda pair: -pair[1]):
         del items[index]
     return result
+
+
+def _set_step(parent: Any, step: Any, value: Any, before: tuple[str, ...]) -> None:
+    """Set a value; a new key goes in front of the sibling that it is written in front of."""
+    sibling = None
+    if before and isinstance(parent, dict) and step not in parent:
+        sibling = next((name for name in before if name in parent), None)
+    if sibling is None:
+        parent[step] = value
+        return
+    entries = list(parent.items())
+    parent.clear()
+    for key, known in entries:
+        if key == sibling:
+            parent[step] = value
+        parent[key] = known
 
 
 def same_data(left: Any, right: Any) -> bool:
