@@ -438,13 +438,15 @@ def apply(
     else:
         from migrator.sources.files import read_bytes
 
+        # A stream is built already: kustomizations are no part of it.
+        kustomizations = {item.location.path for item in inventory.kustomizations}
         contents = {
             file.path: file.content if file.content is not None else read_bytes(file.path)
             for file in inventory.files
-            if (file.documents or file.path == "-")
-            and file.path not in {item.location.path for item in inventory.kustomizations}
+            if (file.documents or file.path == "-") and file.path not in kustomizations
         }
-        _print_bytes(write_stream(changes, list(contents), contents))
+        streamed = [change for change in changes if change.path not in kustomizations]
+        _print_bytes(write_stream(streamed, list(contents), contents))
         written = []
     open_numbers = find_open_numbers(made)
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
