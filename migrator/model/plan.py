@@ -24,13 +24,17 @@ ALL_PHASES: frozenset[Phase] = frozenset(("expand", "contract", "enforce"))
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is decided: a sentence, what was considered besides, the way back, what to look out for."""
+    """Why something is decided: a sentence, what was considered besides, the way back, what to look out for.
+
+    `message` begins with `what` is done, where that can stand without the reason, which other changes share.
+    """
 
     message: str
     considered: tuple[Alternative, ...] = ()
     way_back: str = ""
     caveats: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Group:
             way_back=strategy_text(self.strategy, "wayBack"),
             caveats=self.caveats.get(index, ()),
             sources=(*decision.reason.sources, *strategy_sources(self.strategy)),
+            what=message,
         )
 
 

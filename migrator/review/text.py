@@ -8,7 +8,7 @@ from itertools import groupby
 
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory, KeyFate
-from migrator.model.plan import Change, Plan, PortMapEntry
+from migrator.model.plan import Change, Plan, PortMapEntry, Reason
 from migrator.model.policy import Policy
 from migrator.model.world import World
 from migrator.planning.plan import find_open_numbers
@@ -332,7 +332,7 @@ def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) 
         when = "keep" if change.action == "keep" else change.phase
         head = f"{sign} {when:<8} {target}{field} ({change.location}){effect}"
         lines.append(f"  {painter.paint(head, colour)}")
-        lines += painter.wrap(change.reason.message, "      ")
+        lines += painter.wrap(_say_once(change.reason, said), "      ")
         notes = [("look out: ", text) for text in change.reason.caveats]
         if verbose or change is first:
             notes += [(f"considered {item.strategy}: ", item.because) for item in change.reason.considered]
@@ -344,6 +344,15 @@ def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) 
                 said.add(label + text)
                 lines += painter.wrap(f"{label}{text}", "        ", "      - ")
     return lines
+
+
+def _say_once(reason: Reason, said: set[str]) -> str:
+    """Give a change's message, without the reason where another change of the workload gave it already."""
+    because = reason.message.removeprefix(reason.what)
+    if reason.what and any(known.startswith(because) for known in said):
+        return f"{reason.what}."
+    said.add(because)
+    return reason.message
 
 
 def _port_map_row(entry: PortMapEntry) -> tuple[str, str, str, str]:
