@@ -143,33 +143,38 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
     return _join_edits(result)
 
 
+class _Entries(dict[str, Any]):
+    """Entries that go into one empty mapping together."""
+
+
 def _merge_adds(editor: _Editor, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
     """Make one edit of those that add keys below one missing or empty parent."""
     merged: list[FieldEdit] = []
     places: dict[FieldPath, int] = {}
     for edit in edits:
         missing = editor.find_missing(edit.path) if edit.op == "add" else None
-        if missing is None:
+        path = missing or edit.path
+        value = _wrap(edit.path[len(path) :], edit.value)
+        place = path
+        if edit.op == "add" and path[-1] != APPEND and editor.is_empty(path[:-1]):
+            place, value = path[:-1], _Entries({str(path[-1]): value})
+        elif missing is None:
             merged.append(edit)
             continue
-        value = edit.value
-        for step in reversed(edit.path[len(missing) :]):
-            value = [value] if step == APPEND else {step: value}
-        if missing in places:
-            known = merged[places[missing]]
-            merged[places[missing]] = dataclasses.replace(known, value=_merge_values(known.value, value))
+        if place in places:
+            known = merged[places[place]]
+            merged[places[place]] = dataclasses.replace(known, value=_merge_values(known.value, value))
         else:
-            places[missing] = len(merged)
-            merged.append(dataclasses.replace(edit, path=missing, value=value))
+            places[place] = len(merged)
+            merged.append(dataclasses.replace(edit, path=path, value=value))
     return merged
 
 
 def _merge_values(left: Any, right: Any) -> Any:
     if isinstance(left, dict) and isinstance(right, dict):
-        return {
-            **left,
-            **{key: _merge_values(left[key], value) if key in left else value for key, value in right.items()},
-        }
+        return type(left)(
+            {**left, **{key: _merge_values(left[key], value) if key in left else value for key, value in right.items()}}
+        )
     return [*left, *right] if isinstance(left, list) and isinstance(right, list) else right
 
 
@@ -460,6 +465,15 @@ class _Editor:
             node = child
         return None
 
+    def is_empty(self, path: FieldPath) -> bool:
+        """Tell whether a mapping is there, and written `{}`, `null` or not at all."""
+        node: Node | None = self.root
+        for step in path:
+            node = find_child(node, step) if node is not None else None
+        if isinstance(node, ScalarNode):
+            return node.style == "" and node.value in ("", "~", "null")
+        return isinstance(node, MappingNode) and not node.value
+
     def _find_parent(self, edit: FieldEdit) -> tuple[Node, FieldPath, Any]:
         """Find the deepest parent that exists; what is missing below it becomes part of the value."""
         node: Node = self.root
@@ -603,7 +617,7 @@ class _Editor:
 
     def _fill_empty(self, node: Node, key: str | int, value: Any, comment: str | None) -> TextEdit:
         """Give an empty mapping or list, written `{}`, `[]`, `null` or not at all, its first entry."""
-        whole: Any = [value] if key == APPEND else {key: value}
+        whole: Any = [value] if key == APPEND else value if isinstance(value, _Entries) else {key: value}
         start, end = node.start_mark.index, node.end_mark.index
         line_prefix = self.text[self.line_start(start) : start]
         key_match = re.match(r"([ \t]*(?:- +)*)[\w.\"'/-]+:[ \t]*\Z", line_prefix)
@@ -616,7 +630,8 @@ class _Editor:
         if isinstance(whole, list):
             lines, indent = write_item(value, style), " " * (column + style.dash)
         else:
-            lines, indent = write_entry(str(key), value, style), " " * (column + style.step)
+            lines = [line for name, entry in whole.items() for line in write_entry(str(name), entry, style)]
+            indent = " " * (column + style.step)
         block = self._lines(lines, indent, comment)
         kept_start = self.line_start(start) + len(line_prefix.rstrip())
         return TextEdit(kept_start, end, self.newline + block[: -len(self.newline)])
