@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from migrator.errors import InputError
-from migrator.model.objects import HorizontalPodAutoscaler, Kustomization, Namespace, NetworkPolicy, Service
+from migrator.model.objects import (
+    HorizontalPodAutoscaler,
+    Kustomization,
+    Namespace,
+    NetworkPolicy,
+    PodSecurityPolicyObject,
+    Role,
+    RoleBinding,
+    Service,
+    ServiceAccount,
+)
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 
@@ -79,6 +89,10 @@ class Inventory:
     namespaces: tuple[Namespace, ...] = ()
     network_policies: tuple[NetworkPolicy, ...] = ()
     autoscalers: tuple[HorizontalPodAutoscaler, ...] = ()
+    pod_security_policies: tuple[PodSecurityPolicyObject, ...] = ()
+    roles: tuple[Role, ...] = ()
+    role_bindings: tuple[RoleBinding, ...] = ()
+    service_accounts: tuple[ServiceAccount, ...] = ()
     kustomizations: tuple[Kustomization, ...] = ()
     overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from migrator.model.field import FieldPath
 from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
-from migrator.model.workload import LabelSelector
+from migrator.model.workload import LabelSelector, PackedData
 
 
 @record
@@ -71,6 +72,61 @@ class HorizontalPodAutoscaler:
     target_kind: str
     target_name: str
     max_replicas: int
+
+
+@record
+class PodSecurityPolicyProblem:
+    """Something wrong with a PodSecurityPolicy, with its place; `refused` tells whether the API takes no such object.
+
+    Otherwise the API takes it, and its admission plugin passes it over for every pod.
+    """
+
+    field: FieldPath
+    line: int
+    refused: bool
+    message: str
+
+
+@record
+class PodSecurityPolicyObject:
+    """A PodSecurityPolicy: `data` is the object, `problems` what is wrong with it."""
+
+    ref: ResourceRef
+    location: Location
+    data: PackedData
+    problems: tuple[PodSecurityPolicyProblem, ...] = ()
+
+
+@record
+class Role:
+    """A Role or ClusterRole: `data` holds its `labels`, `rules` and `aggregationRule`."""
+
+    ref: ResourceRef
+    own_namespace: str | None
+    location: Location
+    data: PackedData
+
+
+@record
+class RoleBinding:
+    """A RoleBinding or ClusterRoleBinding: which role it gives, and to whom; `subjects` is the list of the API."""
+
+    ref: ResourceRef
+    own_namespace: str | None
+    location: Location
+    role_kind: str
+    role_name: str
+    subjects: PackedData
+
+
+@record
+class ServiceAccount:
+    """A ServiceAccount; `automount_token` is its `automountServiceAccountToken`, None where unset."""
+
+    ref: ResourceRef
+    own_namespace: str | None
+    location: Location
+    automount_token: bool | None
 
 
 @record

@@ -18,6 +18,7 @@ from migrator.sources.files import STDIN, FoundFile, FoundFiles, find_chart, fin
 from migrator.sources.kustomize import FILE_NAMES, find_roots, read_kustomization
 from migrator.sources.manifests import HELM_HINT, ManifestRead, ReadSettings, join_reads, read_manifests
 from migrator.sources.ranges import FileRead, read_file, read_files
+from migrator.sources.rbac import CLUSTER_KINDS
 from migrator.sources.stacks import StackOptions, is_compose_file, read_stacks
 from migrator.yaml.scan import decode, line_of
 
@@ -204,6 +205,10 @@ def _assemble(
         namespaces=tuple(sorted(everything.namespaces, key=_order)),
         network_policies=tuple(sorted(map(set_namespace, everything.network_policies), key=_order)),
         autoscalers=tuple(sorted(map(set_namespace, everything.autoscalers), key=_order)),
+        pod_security_policies=tuple(sorted(everything.pod_security_policies, key=_order)),
+        roles=tuple(sorted(map(set_namespace, everything.roles), key=_order)),
+        role_bindings=tuple(sorted(map(set_namespace, everything.role_bindings), key=_order)),
+        service_accounts=tuple(sorted(map(set_namespace, everything.service_accounts), key=_order)),
         kustomizations=kustomizations,
         overlays={path: tuple(root for root, _ in entries) for path, entries in roots.items()},
         others=dict(sorted(everything.others.items())),
@@ -231,7 +236,7 @@ def _namespace_setter(
 
     def set_namespace(item: T) -> T:
         ref: ResourceRef = item.ref  # type: ignore[attr-defined]
-        if ref.namespace is not None:
+        if ref.namespace is not None or ref.kind in CLUSTER_KINDS:
             return item
         builds = {namespace for _, namespace in roots.get(item.location.path, ())}  # type: ignore[attr-defined]
         namespace = builds.pop() if len(builds) == 1 else None
