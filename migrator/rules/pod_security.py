@@ -14,7 +14,7 @@ from migrator.model.policy import Policy
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import PodSecurity, PodSecurityViolation, Workload
 from migrator.model.world import World
-from migrator.podsecurity.evaluate import evaluate_level, evaluate_pod
+from migrator.podsecurity.evaluate import Violation, evaluate_level, evaluate_pod
 from migrator.podsecurity.level import LEVELS, PRIVILEGED, RESTRICTED, Level
 from migrator.podsecurity.version import PolicyVersion, clamp_version, parse_version
 from migrator.yaml.edit import apply_to_data
@@ -158,7 +158,6 @@ def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyV
         return now or PodSecurity(str(version), RESTRICTED, ())
     pod = apply_to_data(workload.pod.unpack(), inside)
     evaluation = evaluate_pod(pod["metadata"], pod["spec"], version)
-    fields = {violation.check: violation.fields for violation in now.violations}
     return PodSecurity(
         str(version),
         evaluation.level,
@@ -168,12 +167,31 @@ def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyV
                 found.check,
                 found.reason,
                 found.detail,
-                tuple(item for item in fields.get(found.check, ()) if not is_touched(item[0], edits)),
+                _locate(workload, now, found, edits),
                 found.overridden,
             )
             for found in evaluation.violations
         ),
     )
+
+
+def _locate(
+    workload: Workload, now: PodSecurity, found: Violation, edits: Sequence[FieldEdit]
+) -> tuple[tuple[FieldPath, int], ...]:
+    """Give the places of what is still at fault: those from before, or new ones at the line of their container."""
+    before = [item for violation in now.violations if violation.check == found.check for item in violation.fields]
+    kept = tuple(item for item in before if not is_touched(item[0], edits))
+    if kept:
+        return kept
+    prefix = workload.kind.template
+    known = [item for violation in now.violations for item in violation.fields]
+    places = []
+    for field in found.fields:
+        path = (*prefix, *field)
+        container = path[: len(prefix) + 3]
+        line = next((line for other, line in known if other[: len(container)] == container), workload.location.line)
+        places.append((path, line))
+    return tuple(places)
 
 
 def _list_inside(workload: Workload, edits: Sequence[FieldEdit]) -> list[FieldEdit]:

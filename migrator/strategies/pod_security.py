@@ -89,7 +89,7 @@ def _propose_namespace(
     exempt = verdict.name in policy.exempt_namespaces
     doubt = "" if exempt else _say_why_incomplete(world, verdict, homeless)
     labels = {} if exempt else _choose_labels(verdict.after, find_version(world.policy), complete=not doubt)
-    notes = ["it is exempt: Pod Security leaves it alone, and it is never labelled here"] if exempt else []
+    notes = ["the policy exempts it: it is never labelled here"] if exempt else []
     notes += [doubt] if doubt else []
     notes += [
         f"{item.workload.ref.kind}/{item.workload.ref.name} runs under an exempt runtime class and is not judged"
