@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from ruamel.yaml import YAML
 
-from migrator.cli import main
+from tests.samples.command_line import run_migrator
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "host-port"
@@ -27,40 +22,6 @@ KEPT = {
     ("nodes/keepalived.yaml", 9650),
 }
 WHERE = "samples/host-port"
-
-
-@dataclass(frozen=True)
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run_migrator(folder: Path, *arguments: str) -> Result:
-    """Run the command line in a fork of this process, which has paid for the imports."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        child = os.fork()
-        if child == 0:
-            _run_command_line(folder, arguments, output.fileno(), errors.fileno())
-        _, status = os.waitpid(child, 0)
-        output.seek(0)
-        errors.seek(0)
-        return Result(os.waitstatus_to_exitcode(status), output.read().decode(), errors.read().decode())
-
-
-def _run_command_line(folder: Path, arguments: Sequence[str], output: int, errors: int) -> NoReturn:
-    code = 70
-    try:
-        os.chdir(folder)
-        os.dup2(output, 1)
-        os.dup2(errors, 2)
-        sys.argv = ["migrator", *arguments]
-        with open(1, "w", closefd=False) as sys.stdout, open(2, "w", closefd=False) as sys.stderr:
-            main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 70
-    finally:
-        os._exit(code)
 
 
 def run_git(folder: Path, *arguments: str, text: str | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.samples.command_line import Result, run_migrator
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "host-port"
 # Set-up, which .ci/run does for real.
 NOT_RUN = ("make", "pipx", "python3", ".ci/run")
+COMMANDS = ("audit", "plan", "diff", "apply", "explain")
 SERVICES = """\
 apiVersion: v1
 kind: List
@@ -77,12 +81,14 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, folder: Path) -> Result:
+    words = shlex.split(command, comments=True)
+    if words[0] == "migrator" and words[1] in COMMANDS and not {"|", ">"} & set(words):
+        return run_migrator(folder, *words[1:])
     path = f"{folder / '.programs'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(folder)}
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, check=False)
+    return Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
 
 def run_commands(path: Path, folder: Path) -> None:
