@@ -179,12 +179,12 @@ def _merge_values(left: Any, right: Any) -> Any:
 
 
 def _join_edits(edits: list[TextEdit]) -> list[TextEdit]:
-    """Join what is inserted at one place, in the order asked for, and removals that touch.
+    """Join what is inserted at one place, deeper lines first, else in the order asked for, and removals that touch.
 
     What was asked for twice is dropped. Raises RefusedEditError for edits that overlap.
     """
     joined: dict[tuple[int, int], TextEdit] = {}
-    for edit in edits:
+    for edit in sorted(edits, key=_indent, reverse=True):
         key = (edit.start, edit.end)
         known = joined.get(key)
         if known is None or known.text == edit.text:
@@ -203,6 +203,11 @@ def _join_edits(edits: list[TextEdit]) -> list[TextEdit]:
         else:
             ordered.append(edit)
     return ordered
+
+
+def _indent(edit: TextEdit) -> int:
+    line = edit.text.lstrip("\r\n")
+    return len(line) - len(line.lstrip(" "))
 
 
 _TO_FIRST_DASH = re.compile(r"(?:[&!]\S*[ \t]*)*(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*-(?=\s)")
