@@ -1,5 +1,8 @@
 """Unified diffs that `git apply` and `patch -p1` take, made from the edits themselves.
 
+There are no `diff --git` lines: with them git takes the paths from the repository's top, and a patch that is applied
+in a folder below silently changes nothing.
+
 Format: https://git-scm.com/docs/diff-format and https://www.gnu.org/software/diffutils/manual/html_node/Unified-Format.html.
 """
 
@@ -46,17 +49,16 @@ def _write_file(change: FileChange, base: str | None) -> bytes:
     if base is not None and not change.translated:
         path = os.path.relpath(Path(path).absolute(), base)
     old_name, new_name = _quote(posixpath.join("a", path)), _quote(posixpath.join("b", path))
-    head = b"diff --git %s %s\n" % (old_name, new_name)
     if change.old is None:
         content = change.new_content()
         lines = _split_lines(content)
-        head += b"new file mode 100644\n--- /dev/null\n+++ %s\n" % _mark(new_name)
+        head = b"--- /dev/null\n+++ %s\n" % _mark(new_name)
         if not lines:
             return head
         body = b"".join(_prefixed(b"+", line) for line in lines)
         return head + b"@@ -0,0 +1%s @@\n" % (b"" if len(lines) == 1 else b",%d" % len(lines)) + body
     hunks = _write_hunks(change.old, _find_line_changes(change.old, change.replacements))
-    return head + b"--- %s\n+++ %s\n" % (_mark(old_name), _mark(new_name)) + hunks if hunks else b""
+    return b"--- %s\n+++ %s\n" % (_mark(old_name), _mark(new_name)) + hunks if hunks else b""
 
 
 def _quote(path: str) -> bytes:

@@ -211,12 +211,7 @@ def git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
 
 @pytest.mark.parametrize(
     "below",
-    [
-        ".",
-        pytest.param(
-            "web", marks=pytest.mark.xfail(strict=True, reason="git takes paths behind `diff --git` from the top")
-        ),
-    ],
+    [".", "web"],
 )
 def test_git_applies_the_diff_and_then_there_is_none(tree: Path, below: str) -> None:
     git(tree, "init", "-q")
