@@ -125,6 +125,7 @@ class PolicyGrants:
 
     _by_subject: Mapping[_Subject, tuple[Grant, ...]]
     _usable_by_subject: Mapping[_Subject, _Usable]
+    _bound_by_namespace: Mapping[str, _Usable] = field(default_factory=dict)
     _answers: dict[tuple[Identity, str], frozenset[str] | None] = field(default_factory=dict)
 
     def find_grants(self, identity: Identity, namespace: str) -> tuple[Grant, ...]:
@@ -141,6 +142,10 @@ class PolicyGrants:
         if key not in self._answers:
             self._answers[key] = self._join_policies(identity, namespace)
         return self._answers[key]
+
+    def find_bound_policies(self, namespace: str) -> frozenset[str] | None:
+        """Find the policies that the RoleBindings of a namespace let anybody use; None means all."""
+        return self._bound_by_namespace.get(namespace, _NONE)
 
     def select_usable(self, identities: Iterable[Identity], namespace: str, names: Set[str]) -> frozenset[str]:
         """Of some policies, those that one of several identities may use for pods of a namespace."""
@@ -191,9 +196,14 @@ def read_grants(objects: Iterable[Object]) -> PolicyGrants:
         for binding in bindings:
             for key, grant in _read_binding(kind, binding, roles, cluster_roles):
                 index.setdefault(key, []).append(grant)
+    by_namespace: dict[str, list[_Usable]] = {}
+    for (namespace, _, _), grants in index.items():
+        if namespace:
+            by_namespace.setdefault(namespace, []).extend(grant.policies for grant in grants)
     return PolicyGrants(
         {subject: tuple(grants) for subject, grants in index.items()},
         {subject: _join(grant.policies for grant in grants) for subject, grants in index.items()},
+        {namespace: _join(policies) for namespace, policies in by_namespace.items()},
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from migrator.model.field import FieldPath, format_path
+from migrator.psp.pod import APPARMOR_CONTAINER_PREFIX, SECCOMP_CONTAINER_PREFIX, SECCOMP_POD
 
 # A type, a list of one shape, or a mapping of fields; "*" stands for every field. Fields that no policy reads are
 # not named, and pass.
@@ -45,8 +46,10 @@ _VOLUME: Final[Fields] = {
     "csi": {"driver": str},
     "projected": {"sources": [_PROJECTION]},
 }
+_ANNOTATIONS: Final[Fields] = {"*": str}
+_READ_ANNOTATIONS: Final = (SECCOMP_POD, SECCOMP_CONTAINER_PREFIX, APPARMOR_CONTAINER_PREFIX)
 _POD: Final[Fields] = {
-    "metadata": {"annotations": {"*": str}},
+    "metadata": {"annotations": _ANNOTATIONS},
     "spec": {
         "hostNetwork": bool,
         "hostPID": bool,
@@ -93,6 +96,38 @@ def read_pod(pod: Any) -> dict[str, Any]:
     """
     read: dict[str, Any] = _read_mapping(pod, _POD, ())
     return read
+
+
+def strip_pod(pod: Any) -> Any:
+    """Copy of a pod what policies read, so that pods which no policy can tell apart become equal.
+
+    Values of wrong types are kept as they are: `read_pod` tells them.
+    """
+    return _strip(pod, _POD)
+
+
+def _strip(value: Any, shape: Any) -> Any:
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return value
+        return [_strip(item, shape[0]) for item in value]
+    if not isinstance(shape, dict) or not isinstance(value, Mapping):
+        return value
+    if shape is _ANNOTATIONS:
+        return {
+            key: item
+            for key, item in value.items()
+            if item is not None and (key.startswith(_READ_ANNOTATIONS) or not isinstance(item, str))
+        }
+    kept = {
+        key: _strip(value[key], shape[key]) if type(shape[key]) is not type else value[key]
+        for key in shape
+        if value.get(key) is not None
+    }
+    if shape is _VOLUME:
+        # Of a source that is not looked into, it only counts that it is there.
+        kept.update((key, {}) for key, item in value.items() if key not in shape and item is not None)
+    return kept
 
 
 def _read(value: Any, shape: Any, path: FieldPath) -> Any:

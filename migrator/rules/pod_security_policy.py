@@ -1,0 +1,301 @@
+"""The PodSecurityPolicy rule: under which policy the pods of each workload run, and what it writes into them."""
+
+from __future__ import annotations
+
+import marshal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from migrator.model.field import FieldPath
+from migrator.model.inventory import Inventory
+from migrator.model.workload import Workload
+from migrator.model.world import World
+from migrator.podsecurity.level import Level
+from migrator.psp.admit import Selection, select_policy, sort_policies
+from migrator.psp.authorize import (
+    MASTERS,
+    Grant,
+    Identity,
+    PolicyGrants,
+    make_controller_identity,
+    make_requester_identity,
+    make_service_account_identity,
+    read_grants,
+)
+from migrator.psp.level import GrantedLevel, find_granted_level, find_weakest_level
+from migrator.psp.model import PodSecurityPolicy
+from migrator.psp.prepare import prepare_pod
+from migrator.psp.read import read_policy
+from migrator.psp.shape import PodShapeError, strip_pod
+from migrator.sources.tables import load_table
+
+ID: Final = "pod-security-policy"
+FALLBACK_NAMESPACE: Final = "default"
+"""Where objects go that name no namespace when nobody else names one."""
+ADMINISTRATOR: Final = make_requester_identity("kubernetes-admin", (MASTERS,))
+"""Who applies bare pods unless somebody else is said to."""
+
+_CONTROLLED_KINDS: Final = (
+    "ReplicaSet",
+    "DaemonSet",
+    "StatefulSet",
+    "Job",
+    "ReplicationController",
+)
+# Format 2 writes equal data in equal bytes: it has no references to what was written before.
+_COMPARABLE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDecision:
+    """How the pods of a workload are decided.
+
+    `namespace` is the one that they are judged in. `identities` are those whose grants count: the pods' service
+    account, then who creates the pods where that is known; `creator` says who that is. `usable` are the policies
+    that one of them may use, in the order of their names, those with problems among them. `selection` has its fields
+    as paths from the pod, `injected` from the workload's object.
+    """
+
+    workload: Workload
+    namespace: str
+    identities: tuple[Identity, ...]
+    creator: str
+    usable: tuple[PodSecurityPolicy, ...]
+    selection: Selection
+
+    @property
+    def injected(self) -> tuple[tuple[FieldPath, Any], ...]:
+        """The values that the selected policy writes, as (field of the workload's object, value)."""
+        prefix = self.workload.kind.template
+        return tuple(((*prefix, *item.field), item.value) for item in self.selection.mutations)
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceGrant:
+    """The levels that the policies of a namespace grant, None where its pods may use none.
+
+    `because` names the fields that keep them from restricted, as (policy, field, whether that takes SELinux or
+    AppArmor), those of the weakest level first.
+    """
+
+    name: str
+    strict: Level | None
+    without_lsm: Level | None
+    because: tuple[tuple[str, FieldPath, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Creator:
+    identity: Identity | None
+    name: str
+
+
+@dataclass(frozen=True)
+class PolicyAdmission:
+    """The PodSecurityPolicy plugin of the cluster that the sources describe; built once, its answers kept.
+
+    `requester` is who applies bare pods, None for an administrator.
+    """
+
+    world: World
+    requester: Identity | None = None
+    _selections: dict[tuple[int, bytes, bool | None], Selection | str] = field(default_factory=dict)
+    _usable: dict[tuple[tuple[Identity, ...], str], tuple[PodSecurityPolicy, ...]] = field(default_factory=dict)
+    _same_usable: dict[tuple[str, ...], tuple[PodSecurityPolicy, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def policies(self) -> Mapping[str, PodSecurityPolicy]:
+        """Give the cluster's policies by name; of several with one name the first counts."""
+        found: dict[str, PodSecurityPolicy] = {}
+        for item in self.world.inventory.pod_security_policies:
+            if item.ref.name not in found:
+                found[item.ref.name] = read_policy(item.data.unpack())
+        return found
+
+    @cached_property
+    def grants(self) -> PolicyGrants:
+        """Give who may use which policy."""
+        return read_grants(_list_access_objects(self.world.inventory))
+
+    @cached_property
+    def _automount(self) -> Mapping[tuple[str, str], bool | None]:
+        return {
+            (item.ref.namespace or FALLBACK_NAMESPACE, item.ref.name): item.automount_token
+            for item in self.world.inventory.service_accounts
+        }
+
+    @cached_property
+    def decisions(self) -> tuple[PolicyDecision | None, ...]:
+        """Give the decision of every workload, in the inventory's order; None where there is nothing to decide."""
+        return tuple(self.decide(workload) for workload in self.world.inventory.workloads)
+
+    def decide(self, workload: Workload, pod: Any = None) -> PolicyDecision | None:
+        """Decide a workload's pods, or another pod in their place.
+
+        None for a kind that makes no pods, and for a pod that the API server would not decode.
+        """
+        decided = self._decide(workload, strip_pod(workload.pod.unpack() if pod is None else pod))
+        return decided if isinstance(decided, PolicyDecision) else None
+
+    def find_undecided(self) -> list[tuple[Workload, str]]:
+        """Find the workloads whose pods the API server would not decode, with the reason."""
+        undecided = []
+        for workload, decision in zip(self.world.inventory.workloads, self.decisions, strict=True):
+            if decision is None:
+                reason = self._decide(workload, strip_pod(workload.pod.unpack()))
+                if isinstance(reason, str):
+                    undecided.append((workload, reason))
+        return undecided
+
+    def _decide(self, workload: Workload, pod: Any) -> PolicyDecision | str | None:
+        if workload.kind.kind == "PodTemplate":
+            return None
+        namespace = workload.ref.namespace or FALLBACK_NAMESPACE
+        account = _pop_service_account(pod)
+        creator = self._find_creator(workload)
+        own = make_service_account_identity(namespace, account)
+        identities = (own,) if creator.identity is None else (own, creator.identity)
+        usable = self._find_usable(identities, namespace)
+        selection = self._select(pod, usable, self._automount.get((namespace, account)))
+        if isinstance(selection, str):
+            return selection
+        return PolicyDecision(workload, namespace, identities, creator.name, usable, selection)
+
+    def _find_usable(self, identities: tuple[Identity, ...], namespace: str) -> tuple[PodSecurityPolicy, ...]:
+        key = (identities, namespace)
+        found = self._usable.get(key)
+        if found is None:
+            names = self.grants.select_usable(identities, namespace, self.policies.keys())
+            found = tuple(sort_policies(self.policies[name] for name in names))
+            # One tuple per set of policies: selections are kept by its identity.
+            found = self._usable[key] = self._same_usable.setdefault(tuple(item.name for item in found), found)
+        return found
+
+    def _select(self, pod: Any, usable: tuple[PodSecurityPolicy, ...], automount: bool | None) -> Selection | str:
+        key = (id(usable), marshal.dumps(pod, _COMPARABLE), automount)
+        found = self._selections.get(key)
+        if found is None:
+            try:
+                prepared = prepare_pod(pod, {"automountServiceAccountToken": automount})
+                found = select_policy(prepared, usable)
+            except PodShapeError as error:
+                found = str(error)
+            self._selections[key] = found
+        return found
+
+    def _find_creator(self, workload: Workload) -> _Creator:
+        kind = workload.ref.kind
+        if kind == "Pod" and not workload.kind.template:
+            if not workload.owners:
+                if self.requester is None:
+                    return _Creator(ADMINISTRATOR, "applies the bare pod; --requester names another")
+                return _Creator(self.requester, "applies the bare pod, says --requester")
+            kind, _, name = workload.owners[0].partition("/")
+            if kind == "Node":
+                node = make_requester_identity(f"system:node:{name}", ("system:nodes",))
+                return _Creator(node, "mirrors the static pod")
+            return _Creator(make_controller_identity(kind), f"creates the pods of a {kind}")
+        through = _load_creators().get((workload.kind.api_group, kind))
+        if through is None and workload.kind.api_group in load_table("rules/pod_security_policy.yaml")["groups"]:
+            through = kind
+        if through is None:
+            return _Creator(None, f"creates the pods of a {kind}")
+        return _Creator(make_controller_identity(through), f"creates the pods of a {kind}")
+
+    def find_grants(self, decision: PolicyDecision) -> tuple[tuple[Identity, Grant], ...]:
+        """Find what lets the identities of a decision use policies."""
+        return tuple(
+            (identity, grant)
+            for identity in decision.identities
+            for grant in self.grants.find_grants(identity, decision.namespace)
+        )
+
+    @cached_property
+    def _levels(self) -> Mapping[str, GrantedLevel]:
+        return {name: find_granted_level(policy) for name, policy in self.policies.items() if policy.usable}
+
+    @cached_property
+    def namespace_grants(self) -> Mapping[str, NamespaceGrant]:
+        """Give the levels that the policies grant in each namespace of a workload.
+
+        What counts: the namespace's service accounts, the controllers that create pods, the requester where one is
+        given, and whoever a RoleBinding of the namespace names. Other users and groups are left out: those of
+        administrators may use everything everywhere.
+        """
+        accounts: dict[str, set[Identity]] = defaultdict(set)
+        for decision in self.decisions:
+            if decision is not None and decision.workload.ref.namespace is not None:
+                accounts[decision.namespace].add(decision.identities[0])
+        for namespace, name in self._automount:
+            if namespace in accounts:
+                accounts[namespace].add(make_service_account_identity(namespace, name))
+        return {
+            namespace: self._grant(namespace, {*found, make_service_account_identity(namespace, "default")})
+            for namespace, found in sorted(accounts.items())
+        }
+
+    def _grant(self, namespace: str, accounts: Iterable[Identity]) -> NamespaceGrant:
+        creators = [make_controller_identity(kind) for kind in _CONTROLLED_KINDS]
+        identities = [*accounts, *(item for item in (*creators, self.requester) if item is not None)]
+        bound = self.grants.find_bound_policies(namespace)
+        names = self.grants.select_usable(identities, namespace, self._levels.keys())
+        levels = {
+            name: level for name, level in self._levels.items() if bound is None or name in names or name in bound
+        }
+        if not levels:
+            return NamespaceGrant(namespace, None, None, ())
+        limits = [(limit, name) for name, level in levels.items() for limit in level.limits]
+        strict = find_weakest_level([level.strict for level in levels.values()])
+        without_lsm = find_weakest_level([level.without_lsm for level in levels.values()])
+        because = [
+            (name, limit.field, limit.lsm)
+            for limit, name in sorted(limits, key=lambda item: item[0].lsm)
+            if limit.level in (strict, without_lsm)
+        ]
+        return NamespaceGrant(namespace, strict, without_lsm, tuple(because))
+
+
+def make_admission(world: World, requester: Identity | None = None) -> PolicyAdmission | None:
+    """Make the plugin of a cluster; None where the sources hold no PodSecurityPolicy."""
+    return PolicyAdmission(world, requester) if world.inventory.pod_security_policies else None
+
+
+def parse_requester(text: str) -> Identity:
+    """Read USER[,GROUP...].
+
+    Raises ValueError where a name is empty.
+    """
+    user, *groups = (part.strip() for part in text.split(","))
+    if not user or not all(groups):
+        raise ValueError("must be USER[,GROUP...]")
+    return make_requester_identity(user, groups)
+
+
+def _pop_service_account(pod: Any) -> str:
+    """Take out who the pod runs as: it decides which policies may be used, and no policy looks at it."""
+    spec = pod.get("spec") or {}
+    named = [spec.pop(key, None) for key in ("serviceAccountName", "serviceAccount")]
+    return next((name for name in named if isinstance(name, str) and name), "default")
+
+
+def _load_creators() -> Mapping[tuple[str, str], str]:
+    rows = load_table("rules/pod_security_policy.yaml")["creators"]
+    return {(row["group"], row["kind"]): row["through"] for row in rows}
+
+
+def _list_access_objects(inventory: Inventory) -> Iterable[Mapping[str, Any]]:
+    """List roles and bindings as the API's objects, in their effective namespaces."""
+    for role in inventory.roles:
+        data = role.data.unpack()
+        metadata = {"name": role.ref.name, "namespace": role.ref.namespace, "labels": data["labels"]}
+        yield {"kind": role.ref.kind, **data, "metadata": metadata}
+    for binding in inventory.role_bindings:
+        yield {
+            "kind": binding.ref.kind,
+            "metadata": {"name": binding.ref.name, "namespace": binding.ref.namespace},
+            "roleRef": {"kind": binding.role_kind, "name": binding.role_name},
+            "subjects": binding.subjects.unpack(),
+        }
