@@ -196,7 +196,10 @@ class World:
 
 
 def find_targeting_ports(service: Service, workload: Workload, port: HostPort) -> tuple[ServicePort, ...]:
-    """Find the entries of a Service that lead to a host port's container port."""
+    """Find the entries of a Service that lead to a host port's container port.
+
+    Where several host ports lead there, an entry under another one's number answers for that one.
+    """
     targets: Iterable[int | str] = {port.container_port, port.name or port.container_port}
     names = {
         name
@@ -204,8 +207,15 @@ def find_targeting_ports(service: Service, workload: Workload, port: HostPort) -
         for name, number, protocol in container.ports
         if name and number == port.container_port and protocol == port.protocol
     }
+    others = {
+        other.host_port
+        for other in workload.host_ports
+        if (other.protocol, other.container_port) == (port.protocol, port.container_port)
+    } - {port.host_port}
     return tuple(
         entry
         for entry in service.ports
-        if entry.protocol == port.protocol and (entry.target_port in targets or entry.target_port in names)
+        if entry.protocol == port.protocol
+        and (entry.target_port in targets or entry.target_port in names)
+        and entry.port not in others
     )

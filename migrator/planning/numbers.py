@@ -114,8 +114,8 @@ def _refuse_taken(world: World, requests: Iterable[NumberRequest], holders: _Hol
         if request.pinned is None:
             continue
         workload = by_ref[request.workload]
-        members = world.list_members(workload) if request.count > 1 else ()
-        own = {service.ref for pod in (None, *members) for service in world.services_selecting(workload, pod)}
+        pods = (None, *world.list_members(workload))
+        own = {service.ref for pod in pods for service in world.services_selecting(workload, pod)}
         for number in request.numbers(request.pinned):
             what = f"node port {number} for host port {request.host_port} of {request.workload}"
             if not low <= number <= high:

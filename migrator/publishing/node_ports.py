@@ -23,7 +23,8 @@ class NumberRequest:
     """A port that needs a number: `count` numbers in a row for the members of a StatefulSet.
 
     The number asked for is ordinal 0's; the members that are there start with `first_ordinal`, so that parts of one
-    StatefulSet in several clusters have numbers that go together. `pinned` is the number that a policy or an earlier plan fixed, `overlays` how many builds reach the workload.
+    StatefulSet in several clusters have numbers that go together. `pinned` is the number that a policy or an earlier
+    plan fixed, `overlays` how many builds reach the workload.
     """
 
     workload: ResourceRef
@@ -40,7 +41,7 @@ class NumberRequest:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The number given, ordinal 0's of several, None for the cluster's choice; and why, as a sentence that names `port`."""
+    """The number given, ordinal 0's of several, None for the cluster's choice; and why, in words that name `port`."""
 
     node_port: int | None
     how: How

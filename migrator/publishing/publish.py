@@ -148,12 +148,13 @@ def find_published(
     world: World, workload: Workload, decision: Decision, form: ServiceForm, member: str | None = None
 ) -> tuple[Service, ServicePort] | None:
     """Find a Service that leads to a port, and to no other workload's pods, in the way that `form` does."""
+    port = decision.port
     candidates: list[tuple[bool, str, Service, ServicePort]] = []
     for service in world.services_selecting(workload, member):
         if form.fits(service) and not world.others_selected(workload, service.selector):
             candidates.extend(
-                (entry.port != decision.port.host_port, service.ref.name, service, entry)
-                for entry in find_targeting_ports(service, workload, decision.port)
+                (entry.port != port.host_port, service.ref.name, service, entry)
+                for entry in find_targeting_ports(service, workload, port)
             )
     if not candidates:
         return None
@@ -271,31 +272,32 @@ def _extend(
     proposal: Proposal,
     is_own: bool,
 ) -> Iterator[Change]:
-    first = ports[0].decision
-    path: FieldPath = ("spec", "type")
-    if not is_own:
-        message = "the Service is extended"
-        yield _update_service(group, first, service, path, form.type, service.type, "expand", message)
-        policy = form.external_traffic_policy
-        if policy is not None and policy != (service.external_traffic_policy or "Cluster"):
-            path, current = ("spec", "externalTrafficPolicy"), service.external_traffic_policy
-            message = "client addresses stay visible"
-            yield _update_service(group, first, service, path, policy, current, "expand", message)
     entries = match_entries(service, group.workload, ports)
-    for port in ports:
+    # What is there first, then what is added behind it, then the keys behind the list: insertions at one place of
+    # the text stand in this order.
+    for port in sorted(ports, key=lambda port: port.key not in entries):
         entry = entries.get(port.key)
         if entry is not None:
             if port.node_port is not None:
                 index = service.ports.index(entry)
-                path = ("spec", "ports", index, "nodePort")
+                place: FieldPath = ("spec", "ports", index, "nodePort")
                 message = f"node port {port.node_port} answers for hostPort {port.port}"
-                yield _update_service(group, port.decision, service, path, port.node_port, None, port.phase, message)
+                yield _update_service(group, port.decision, service, place, port.node_port, None, port.phase, message)
         else:
             message = f"a port of the Service answers for hostPort {port.port}"
-            path = ("spec", "ports", APPEND)
-            yield _update_service(group, port.decision, service, path, port.entry(), None, port.phase, message)
+            place = ("spec", "ports", APPEND)
+            yield _update_service(group, port.decision, service, place, port.entry(), None, port.phase, message)
         number = entry.port if entry is not None else port.port
         proposal.port_map.append(map_port(group, port.decision, service.ref, number, port.node_port, target.member))
+    if is_own:
+        return
+    first, path = ports[0].decision, ("spec", "type")
+    yield _update_service(group, first, service, path, form.type, service.type, "expand", "the Service is extended")
+    policy, current = form.external_traffic_policy, service.external_traffic_policy
+    if policy is not None and policy != (current or "Cluster"):
+        path = ("spec", "externalTrafficPolicy")
+        message = f"nodes answer as the policy {policy} says"
+        yield _update_service(group, first, service, path, policy, current, "expand", message)
 
 
 def _update_service(

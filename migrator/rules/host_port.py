@@ -151,6 +151,8 @@ def say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
         return "its labels are not legal, so no Service can select by them"
     if strategy in _NEEDS_SERVICE and facts["selectors"] == "shared":
         return f"a Service with this workload's selector would also send traffic to {facts['sharedWith']}"
+    if strategy in _NEEDS_SERVICE and facts["ambiguous"]:
+        return "at another address the same number leads to another container port, and a Service's port leads to one"
     if strategy == "node_port_per_pod" and facts["kinds"] != "StatefulSet":
         return "only the pods of a StatefulSet have lasting names"
     if strategy == "anti_affinity" and facts["replicas"] == _PER_NODE:
@@ -218,6 +220,12 @@ def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mappin
         "protocols": port.protocol,
         "hostIP": port.host_ip,
         "hostIPs": classify_address(port.host_ip),
+        "ambiguous": any(
+            (other.host_port, other.protocol) == (port.host_port, port.protocol)
+            and other.container_port != port.container_port
+            and other.role in _SERVED
+            for other in workload.host_ports
+        ),
         "hasService": bool(services),
         "service": services[0] if services else "",
     }
