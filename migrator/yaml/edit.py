@@ -21,7 +21,6 @@ from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath, format_path
 from migrator.yaml.data import construct, find_child
 from migrator.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_explicitly_tagged
-from migrator.yaml.scan import line_of
 from migrator.yaml.write import BlockStyle, write_entry, write_flow, write_item, write_json
 
 
@@ -669,8 +668,5 @@ def refuse_repeated_keys(text: str, root: Node) -> Any:
     data = construct(root, duplicates)
     if duplicates:
         key = duplicates[0]
-        raise RefusedEditError(
-            f"the key `{key.value}` is given twice; remove one (line {line_of(text, key.start_mark.index)} here)",
-            key.start_mark.index,
-        )
+        raise RefusedEditError(f"the key `{key.value}` is given twice; remove one", key.start_mark.index)
     return data
