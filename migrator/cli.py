@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -17,6 +18,7 @@ from migrator.run import Request, Run, check_choice, say
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
     from migrator.model.plan import Plan
+    from migrator.model.workload import Workload
     from migrator.review.text import Painter
 
 TROUBLE = 2
@@ -116,6 +118,10 @@ Namespaces = Annotated[
 Workloads = Annotated[
     list[str] | None, typer.Option("--workload", metavar="NS/KIND/NAME", help="Change only this workload.")
 ]
+ShownWorkloads = Annotated[
+    list[str] | None,
+    typer.Option("--workload", metavar="NS/KIND/NAME", help="Show only this workload; -v explains its policy."),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="RULE", help="Make only this rule's changes.", autocompletion=_complete_rules),
@@ -164,8 +170,13 @@ def audit(
         str | None,
         typer.Option("--pod-security-version", metavar="VERSION", help="latest or v1.N; else the cluster's."),
     ] = None,
+    requester: Annotated[
+        str | None,
+        typer.Option("--requester", metavar="USER[,GROUP...]", help="Who applies bare pods; else an administrator."),
+    ] = None,
     policy: PolicyPath = None,
     settings: Settings = None,
+    workload: ShownWorkloads = None,
     exclude: Exclude = None,
     default_namespace: DefaultNamespace = None,
     answers: Answers = None,
@@ -176,9 +187,10 @@ def audit(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what is there: host ports, pods that cannot share a node, Pod Security levels.
+    """Show what is there: host ports, pods that cannot share a node, Pod Security levels, PodSecurityPolicies.
 
     Example: migrator audit deploy/ --level baseline
+    Example: migrator audit deploy/ --workload shop/Deployment/cart -v
     """
     check_choice("--output", output, ("text", "json", "yaml"))
     if level is not None:
@@ -193,6 +205,7 @@ def audit(
             _set_pod_security(pod_security_version, settings, quiet),
             exclude or [],
             default_namespace,
+            workloads=workload or [],
             answers=answers,
             stack=stack,
             ask=ask,
@@ -201,22 +214,22 @@ def audit(
             quiet=quiet,
         )
     )
-    inventory = run.read()
+    made = run.make_audit(requester)
     if output == "text":
         from migrator.review.text import write_audit
 
-        _print(write_audit(inventory, run.policy, asked, _painter(), verbose))
+        _print(write_audit(made, asked, _painter(), verbose))
     else:
         from migrator.review.document import describe_audit, write_document
 
-        _print(write_document(describe_audit(inventory, run.policy, asked), output))
-    _exit(TROUBLE if inventory.errors else 1 if level and _violates(inventory, level) else 0)
+        _print(write_document(describe_audit(made, asked), output))
+    _exit(TROUBLE if made.inventory.errors else 1 if level and _violates(made.workloads, level) else 0)
 
 
-def _violates(inventory: Inventory, level: str) -> bool:
+def _violates(workloads: Iterable[Workload], level: str) -> bool:
     return any(
         violation.counts_at(level)
-        for workload in inventory.workloads
+        for workload in workloads
         if workload.pod_security is not None
         for violation in workload.pod_security.violations
     )

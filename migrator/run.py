@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from migrator.planning.plan import Selection
     from migrator.planning.plan_file import PlanFile
     from migrator.rendering.render import FileChange
+    from migrator.review.audit import Audit
     from migrator.sources.rancher.answers import Question
     from migrator.sources.stacks import StackOptions
 
@@ -90,6 +91,22 @@ class Run:
             inventory = read_sources(self.sources, options)
         _report_errors(inventory, self.request.keep_going)
         return inventory
+
+    def make_audit(self, requester: str | None = None) -> Audit:
+        """Read the sources and judge them; the request's workloads narrow what is shown."""
+        from migrator.review.audit import Audit, refuse_unknown_workloads
+
+        identity = None
+        if requester is not None:
+            from migrator.rules.pod_security_policy import parse_requester
+
+            try:
+                identity = parse_requester(requester)
+            except ValueError as error:
+                raise InputError("--requester", f"{requester!r} {error}") from None
+        audit = Audit(self.read(), self.policy, identity, frozenset(self.request.workloads))
+        refuse_unknown_workloads(audit)
+        return audit
 
     def make_plan(self, phase: str | None) -> tuple[Plan, Inventory]:
         """Read the sources and plan; a plan file is restored with what a person changed in it."""

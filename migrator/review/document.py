@@ -6,12 +6,12 @@ Field names are the Kubernetes API's and those of the KRM functions specificatio
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrator import __version__
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import format_path
-from migrator.model.inventory import Finding, Inventory, KeyFate, Unread
+from migrator.model.inventory import Finding, KeyFate, Unread
 from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry, WorkloadPlan
 from migrator.model.policy import Policy
 from migrator.model.reference import Location, ResourceRef
@@ -19,9 +19,11 @@ from migrator.model.workload import HostPort, PodSecurity, Workload
 from migrator.model.world import World
 from migrator.planning.plan import EVERYTHING, Selection
 from migrator.podsecurity.level import Level
-from migrator.rules.conflicts import find_conflicts
-from migrator.rules.pod_security import judge_namespaces, judge_workloads
 from migrator.yaml.data import load_text
+
+if TYPE_CHECKING:
+    from migrator.review.audit import Audit
+    from migrator.rules.pod_security_policy import NamespaceGrant, PolicyDecision
 
 FORMAT_VERSION = "1.0"
 
@@ -48,12 +50,15 @@ def describe_host_port(port: HostPort) -> dict[str, Any]:
     }
 
 
-def describe_audit(inventory: Inventory, policy: Policy, level: Level | None = None) -> dict[str, Any]:
+def describe_audit(audit: Audit, level: Level | None = None) -> dict[str, Any]:
     """Give what an audit found; with a level, what it would take each workload to satisfy it."""
-    world = World(inventory, policy)
     return {
         "formatVersion": FORMAT_VERSION,
-        "workloads": [_describe_workload(workload, world, level) for workload in inventory.workloads],
+        "workloads": [
+            _describe_workload(workload, audit.world, level)
+            | ({} if audit.admission is None else {"podSecurityPolicy": _describe_policy_decision(decision)})
+            for workload, decision in zip(audit.workloads, audit.decisions, strict=True)
+        ],
         "conflicts": [
             {
                 "hostPort": conflict.host_port,
@@ -61,15 +66,43 @@ def describe_audit(inventory: Inventory, policy: Policy, level: Level | None = N
                 "protocol": conflict.protocol,
                 "workloads": [describe_ref(ref) for ref in conflict.workloads],
             }
-            for conflict in find_conflicts(inventory.workloads)
+            for conflict in audit.conflicts
         ],
         "namespaces": [
-            {"name": verdict.name, "needed": verdict.needed, "recommended": verdict.after, "because": verdict.because}
-            for verdict in judge_namespaces(judge_workloads(world, ()))
+            {"name": verdict.name, "needed": verdict.needed}
+            | _describe_grant(audit.grants.get(verdict.name))
+            | {"recommended": verdict.after, "because": verdict.because}
+            for verdict in audit.verdicts
         ],
-        "findings": [_describe_finding(finding) for finding in inventory.findings],
-        "unread": [_describe_unread(item) for item in inventory.unread],
-        **_describe_keys(inventory.keys),
+        "findings": [_describe_finding(finding) for finding in audit.findings],
+        "unread": [_describe_unread(item) for item in audit.unread],
+        **_describe_keys(audit.inventory.keys),
+    }
+
+
+def _describe_policy_decision(decision: PolicyDecision | None) -> dict[str, Any] | None:
+    if decision is None:
+        return None
+    selection = decision.selection
+    described: dict[str, Any] = {
+        "selected": selection.selected,
+        "mutations": [{"field": format_path(field), "value": value} for field, value in decision.injected],
+        "rejectedBy": {name: list(messages) for name, messages in selection.rejected_by.items()},
+    }
+    if selection.refusals:
+        described["refusals"] = list(selection.refusals)
+    return described
+
+
+def _describe_grant(grant: NamespaceGrant | None) -> dict[str, Any]:
+    if grant is None:
+        return {}
+    from migrator.review.psp_text import describe_limit
+
+    return {
+        "granted": grant.strict,
+        "grantedWithoutLSM": grant.without_lsm,
+        "grantedBecause": [describe_limit(*item) for item in grant.because],
     }
 
 

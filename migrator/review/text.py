@@ -5,19 +5,23 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory, KeyFate
 from migrator.model.plan import Change, Plan, PortMapEntry, Reason
 from migrator.model.policy import Policy
-from migrator.model.world import World
+from migrator.model.workload import Workload
 from migrator.planning.plan import find_open_numbers
 from migrator.podsecurity.level import Level
 from migrator.review.document import write_edit_path, write_path
-from migrator.rules.conflicts import Conflict, find_conflicts
+from migrator.rules.conflicts import Conflict
 from migrator.rules.hardening import Remedy
-from migrator.rules.pod_security import find_version, judge_namespaces, judge_workloads
+from migrator.rules.pod_security import find_version
 from migrator.yaml.scalars import write_scalar
+
+if TYPE_CHECKING:
+    from migrator.review.audit import Audit
 
 SHOWN = 200
 """Rows of a table that text shows; JSON shows all."""
@@ -79,17 +83,15 @@ class Painter:
         )
 
 
-def write_audit(
-    inventory: Inventory, policy: Policy, level: Level | None, painter: Painter, verbose: bool = False
-) -> str:
+def write_audit(audit: Audit, level: Level | None, painter: Painter, verbose: bool = False) -> str:
     """Write what an audit found; with a level, every violation of it."""
     lines: list[str] = []
-    with_ports = [workload for workload in inventory.workloads if workload.host_ports or workload.host_network]
-    ports = sum(len(workload.host_ports) for workload in inventory.workloads)
+    with_ports = [workload for workload in audit.workloads if workload.host_ports or workload.host_network]
+    ports = sum(len(workload.host_ports) for workload in audit.workloads)
+    files = len({workload.location.path for workload in audit.workloads} if audit.names else audit.inventory.files)
     lines.append(
         painter.paint(
-            f"{_count(len(inventory.workloads), 'workload')} in {_count(len(inventory.files), 'file')}; "
-            f"{_count(ports, 'host port')}",
+            f"{_count(len(audit.workloads), 'workload')} in {_count(files, 'file')}; {_count(ports, 'host port')}",
             "bold",
         )
     )
@@ -110,36 +112,51 @@ def write_audit(
                     )
                 )
         lines += ["", *painter.table(("WORKLOAD", "HOST PORT", "CONTAINER", "PLACE"), rows)]
-    conflicts = find_conflicts(inventory.workloads)
-    if conflicts:
+    if audit.conflicts:
         lines += ["", painter.paint("Pods that cannot share a node", "bold")]
-        lines += painter.table(("PORT", "WORKLOADS"), [_conflict_row(conflict) for conflict in conflicts])
-    lines += _write_levels(inventory, policy, painter)
+        lines += painter.table(("PORT", "WORKLOADS"), [_conflict_row(conflict) for conflict in audit.conflicts])
+    lines += _write_levels(audit, painter)
     if level is not None:
-        lines += _write_violations(inventory, level, painter)
-        lines += _write_remedies(World(inventory, policy), level, painter, verbose)
-    lines += _write_keys(inventory.keys, painter)
-    lines += _write_findings(inventory.findings, painter)
-    lines += _write_unread(inventory, painter, verbose)
+        lines += _write_violations(audit.workloads, level, painter)
+        lines += _write_remedies(audit, level, painter, verbose)
+    lines += _write_policies(audit, painter, verbose)
+    lines += [] if audit.names else _write_keys(audit.inventory.keys, painter)
+    lines += _write_findings(audit.findings, painter)
+    lines += [] if audit.names else _write_unread(audit.inventory, painter, verbose)
     return "\n".join(lines) + "\n"
 
 
-def _write_levels(inventory: Inventory, policy: Policy, painter: Painter) -> list[str]:
-    verdicts = judge_namespaces(judge_workloads(World(inventory, policy), ()))
-    if not verdicts:
+def _write_policies(audit: Audit, painter: Painter, verbose: bool) -> list[str]:
+    if audit.admission is None:
+        return []
+    from migrator.review.psp_text import explain_policy_decision, write_namespace_grants, write_policy_decisions
+
+    lines = write_policy_decisions(audit.decisions, audit.admission, painter)
+    namespaces = [grant for name, grant in audit.grants.items() if any(item.name == name for item in audit.verdicts)]
+    lines += write_namespace_grants(namespaces, painter)
+    if verbose and audit.names:
+        for decision in audit.decisions:
+            lines += [] if decision is None else explain_policy_decision(decision, audit.admission, painter)
+    return lines
+
+
+def _write_levels(audit: Audit, painter: Painter) -> list[str]:
+    if not audit.verdicts:
         return []
     rows = []
-    for verdict in verdicts:
+    for verdict in audit.verdicts:
         more = f" and {len(verdict.because) - 1} more" if len(verdict.because) > 1 else ""
         rows.append((verdict.name, verdict.needed, f"{verdict.because[0]}{more}" if verdict.because else ""))
-    title = f"Pod Security {find_version(policy)}: the strictest level that all workloads of a namespace satisfy"
+    title = (
+        f"Pod Security {find_version(audit.policy)}: the strictest level that all workloads of a namespace satisfy"
+    )
     return ["", painter.paint(title, "bold"), *painter.table(("NAMESPACE", "LEVEL", "BECAUSE"), rows)]
 
 
-def _write_violations(inventory: Inventory, level: str, painter: Painter) -> list[str]:
+def _write_violations(workloads: Iterable[Workload], level: str, painter: Painter) -> list[str]:
     rows = [
         (str(workload.ref), violation.check, violation.detail or violation.reason, f"{workload.location.path}:{line}")
-        for workload in inventory.workloads
+        for workload in workloads
         if workload.pod_security is not None
         for violation in workload.pod_security.violations
         if violation.counts_at(level)
@@ -151,15 +168,15 @@ def _write_violations(inventory: Inventory, level: str, painter: Painter) -> lis
     return ["", painter.paint(title, "bold"), *painter.table(("WORKLOAD", "CHECK", "WHAT", "PLACE"), rows)]
 
 
-def _write_remedies(world: World, level: Level, painter: Painter, verbose: bool) -> list[str]:
+def _write_remedies(audit: Audit, level: Level, painter: Painter, verbose: bool) -> list[str]:
     """Write what it would take each workload to satisfy a level; risks and options once per check."""
     from migrator.strategies.hardening import find_remedies
 
     lines: list[str] = []
     said: set[tuple[str, str]] = set()
     shown = 0
-    for workload in world.inventory.workloads:
-        remedies = () if world.owner_of(workload) else find_remedies(workload, level, world.policy)
+    for workload in audit.workloads:
+        remedies = () if audit.world.owner_of(workload) else find_remedies(workload, level, audit.policy)
         if not remedies:
             continue
         shown += 1

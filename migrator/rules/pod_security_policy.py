@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from migrator.model.field import FieldPath
+from migrator.model.field import FieldPath, format_path
 from migrator.model.inventory import Inventory
 from migrator.model.workload import Workload
 from migrator.model.world import World
-from migrator.podsecurity.level import Level
+from migrator.podsecurity.level import LEVELS, Level
 from migrator.psp.admit import Selection, select_policy, sort_policies
 from migrator.psp.authorize import (
     MASTERS,
@@ -25,7 +25,7 @@ from migrator.psp.authorize import (
     make_service_account_identity,
     read_grants,
 )
-from migrator.psp.level import GrantedLevel, find_granted_level, find_weakest_level
+from migrator.psp.level import GrantedLevel, LevelLimit, find_granted_level, find_weakest_level
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.prepare import prepare_pod
 from migrator.psp.read import read_policy
@@ -77,14 +77,13 @@ class PolicyDecision:
 class NamespaceGrant:
     """The levels that the policies of a namespace grant, None where its pods may use none.
 
-    `because` names the fields that keep them from restricted, as (policy, field, whether that takes SELinux or
-    AppArmor), those of the weakest level first.
+    `because` holds the fields that decide them, as (field, names of the policies), those of the weaker level first.
     """
 
     name: str
     strict: Level | None
     without_lsm: Level | None
-    because: tuple[tuple[str, FieldPath, bool], ...]
+    because: tuple[tuple[FieldPath, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +246,21 @@ class PolicyAdmission:
         }
         if not levels:
             return NamespaceGrant(namespace, None, None, ())
-        limits = [(limit, name) for name, level in levels.items() for limit in level.limits]
         strict = find_weakest_level([level.strict for level in levels.values()])
         without_lsm = find_weakest_level([level.without_lsm for level in levels.values()])
-        because = [
-            (name, limit.field, limit.lsm)
-            for limit, name in sorted(limits, key=lambda item: item[0].lsm)
-            if limit.level in (strict, without_lsm)
-        ]
-        return NamespaceGrant(namespace, strict, without_lsm, tuple(because))
+        deciding: dict[LevelLimit, list[str]] = defaultdict(list)
+        for name, level in sorted(levels.items()):
+            for limit in level.limits:
+                if limit.level == strict or (limit.level == without_lsm and not limit.lsm):
+                    deciding[limit].append(name)
+        ordered = sorted(deciding.items(), key=_order_limits)
+        because = tuple((limit.field, tuple(names)) for limit, names in ordered)
+        return NamespaceGrant(namespace, strict, without_lsm, because)
+
+
+def _order_limits(item: tuple[LevelLimit, list[str]]) -> tuple[int, bool, bool, str]:
+    limit = item[0]
+    return LEVELS.index(limit.level), limit.lsm, limit.field[0] != "spec", format_path(limit.field)
 
 
 def make_admission(world: World, requester: Identity | None = None) -> PolicyAdmission | None:
