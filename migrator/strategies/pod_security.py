@@ -262,7 +262,9 @@ def _create(
 def _find_invalid_labels(namespace: Namespace) -> Iterator[Finding]:
     _, invalid = read_labels(namespace.labels)
     for label in invalid:
-        yield Finding(ID, "warning", f"{label}; {_say_effect(label)}", namespace.ref, namespace.location)
+        effect = _say_effect(label)
+        message = f"{label}; the API server refuses it in a new namespace, and where it stands already {effect}"
+        yield Finding(ID, "warning", message, namespace.ref, namespace.location)
 
 
 def _say_effect(label: InvalidLabel) -> str:
@@ -270,8 +272,8 @@ def _say_effect(label: InvalidLabel) -> str:
     if label.label != mode:
         return "it counts as latest"
     if mode == ENFORCE:
-        return "it counts as restricted, and pods are refused by that today"
-    return "it counts as privileged, and says nothing today"
+        return "it counts as restricted: pods that fall short are refused today"
+    return "it counts as privileged: nothing is said of any pod today"
 
 
 def _find_refused(world: World, verdict: NamespaceVerdict, manifests: Iterable[Namespace]) -> Iterator[Finding]:

@@ -47,7 +47,6 @@ def test_the_namespaces_end_where_the_story_says(tree: Path) -> None:
     findings = " ".join(item["message"] for item in plan["findings"])
     assert "host port 80, 443 of DaemonSet/ingress, which is kept, is all that holds namespace edge" in findings
     assert "it leaves restricted to the 1 other workload(s) here" in findings
-    assert 'Invalid value: "base-line"' in findings
 
 
 def test_phases_meet_where_the_whole_goes_and_nothing_is_left(tree: Path) -> None:
