@@ -223,11 +223,13 @@ def _find_edited_strategies(plan_file: PlanFile, original: Plan) -> dict[PortKey
     return edited
 
 
+def _planned_numbers(plan: Plan) -> dict[MemberKey, int | None]:
+    return {((entry.resource, entry.protocol, entry.old_port), entry.pod): entry.node_port for entry in plan.port_map}
+
+
 def _find_edited_numbers(plan_file: PlanFile, original: Plan, replanned: Set[ResourceRef]) -> dict[PortKey, int]:
     """Find the numbers that were edited, in the port map or in a Service's own ports."""
-    planned = {
-        ((entry.resource, entry.protocol, entry.old_port), entry.pod): entry.node_port for entry in original.port_map
-    }
+    planned = _planned_numbers(original)
     edited: dict[MemberKey, int] = {}
     listed = _read_port_map(plan_file)
     for member, number in [*listed.items(), *_read_service_numbers(plan_file)]:
@@ -289,7 +291,12 @@ def _refuse_other_edits(plan_file: PlanFile, original: Plan, plan: Plan, replann
                 raise InputError(plan_file.path, f"{name}: {where} was edited", hint=hint)
         elif _ref(change["workload"]) not in replanned:
             raise InputError(plan_file.path, f"a change of {name} is not one that was planned", hint=hint)
-    wanted = {member: number for member, number in _read_port_map(plan_file).items() if member[0][0] not in replanned}
+    planned = _planned_numbers(original)
+    wanted = {
+        member: number
+        for member, number in _read_port_map(plan_file).items()
+        if member[0][0] not in replanned and planned.get(member) != number
+    }
     for entry in plan.port_map:
         member = ((entry.resource, entry.protocol, entry.old_port), entry.pod)
         if wanted.get(member, entry.node_port) != entry.node_port:
