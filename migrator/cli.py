@@ -57,6 +57,11 @@ def main() -> None:
         _fail("something is nested too deeply to be read")
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}")
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        _fail("a defect of migrator; nothing was written. Please report what stands above")
 
 
 def _leave(code: int) -> NoReturn:

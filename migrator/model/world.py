@@ -135,6 +135,15 @@ class World:
                 reached.add(path)
         return frozenset(reached)
 
+    @cached_property
+    def host_ip_readers(self) -> tuple[str, ...]:
+        """Name the environment variables that read their node's address: NAMESPACE/KIND/NAME container:VARIABLE."""
+        return tuple(
+            f"{workload.ref} {container}:{variable}"
+            for workload in self.inventory.workloads
+            for container, variable in workload.host_ip_variables
+        )
+
     def overlays_of(self, workload: Workload) -> tuple[str, ...]:
         """Give the kustomize builds that reach a workload's file."""
         return self.inventory.overlays.get(workload.location.path, ())

@@ -15,6 +15,9 @@ from migrator.rules.rollout import describe_workaround
 from migrator.sources.tables import load_table
 from migrator.templates import render_text
 
+NAMED = 4
+"""Names that a sentence lists before it counts."""
+
 
 @cache
 def _table() -> Mapping[str, Mapping[str, Any]]:
@@ -40,7 +43,7 @@ def find_caveats(
         protocols_of.setdefault(port.host_port, set()).add(port.protocol)
         identity = (port.container, port.container_port, "")
         hosts_of[identity] = hosts_of.get(identity, 0) + 1
-    variables = ", ".join(f"{container}:{name}" for container, name in workload.host_ip_variables)
+    readers = world.host_ip_readers
     cluster = world.policy.cluster
     rollout_text = "" if keeps_others else describe_workaround(workload)
     found: dict[int, tuple[str, ...]] = {}
@@ -55,8 +58,8 @@ def find_caveats(
             "trafficDistributions": "PreferSameNode" if decision.facts["preferSameNode"] else "Local",
             "networkPolicies": bool(policies),
             "networkPolicyNames": ", ".join(policy.ref.name for policy in policies),
-            "hostIPVariables": bool(variables),
-            "hostIPVariableNames": f" (read here by {variables})" if variables else "",
+            "hostIPVariables": bool(readers),
+            "hostIPVariableNames": f" (read here by {_shorten(readers)})" if readers else "",
             "twins": len(protocols_of[port.host_port]) > 1,
             "repeated": hosts_of[(port.container, port.container_port, "")] > 1,
             "owned": workload.chart is not None or bool(workload.owners),
@@ -76,6 +79,10 @@ def find_caveats(
         ]
         found[index] = tuple(texts)
     return found
+
+
+def _shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _name_owner(decision: Decision) -> str:

@@ -356,8 +356,9 @@ def _write_json_items(content: bytes, span: Span, values: Sequence[Any]) -> str:
     """Write items behind one of a pretty-printed List, indented as it is."""
     line = content.rfind(b"\n", 0, span.start) + 1
     indent = content[line : span.start].decode()
-    first = content.find(b"\n", span.start) + 1
-    inner = len(content[first:]) - len(content[first : first + 64].lstrip(b" ")) - len(content[first + 64 :])
+    start = content.find(b"\n", span.start) + 1
+    first = content[start : start + 64]
+    inner = len(first) - len(first.lstrip(b" "))
     lines = [write_json(value, max(inner - len(indent), 1)).replace("\n", f"\n{indent}") for value in values]
     return "".join(f",\n{indent}{text}" for text in lines)
 

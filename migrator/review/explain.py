@@ -134,7 +134,8 @@ def _explain_decision(name: str, row: Mapping[str, Any]) -> Iterator[str]:
         texts = {caveat["id"]: caveat["text"] for caveat in load_table("rules/caveats.yaml")}
         yield from ("", *(line for caveat in row["caveats"] for line in _wrap(f"Look out: {texts[caveat]}")))
     yield from ("", "To copy into a policy's spec.hostPorts and change:")
-    copied = {"match": row["match"], "strategy": row.get("strategy"), "because": row["because"]}
+    copied = {"match": row["match"], "strategy": row.get("strategy"), **row.get("options", {})}
+    copied["because"] = row["because"]
     if "strategy" in row:
         yield from ("  " + line for line in write_block([copied]))
     yield from _list_sources(row)

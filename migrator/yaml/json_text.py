@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from migrator.errors import TextError
@@ -21,8 +22,7 @@ def load_json(text: str) -> Any:
 
     Raises TextError for what is not JSON, for numbers that none can hold, and for what nests too deeply.
     """
-    if "\\ud" in text or "\\uD" in text:
-        text = _SURROGATES.sub(_replace_half, text)
+    text = _replace_surrogates(_replace_half, text)
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -32,6 +32,10 @@ def load_json(text: str) -> Any:
     except ValueError as error:
         # Python counts the digits of numbers; JSON has no other constants than true, false and null.
         raise TextError(f"not JSON: {str(error).partition(';')[0]}") from None
+
+
+def _replace_surrogates(replace: Callable[[re.Match[str]], str], text: str) -> str:
+    return _SURROGATES.sub(replace, text) if "\\ud" in text or "\\uD" in text else text
 
 
 def _replace_half(match: re.Match[str]) -> str:
@@ -47,7 +51,7 @@ def compose_json(text: str) -> Node:
 
     Raises TextError where that fails.
     """
-    root = compose(_SURROGATES.sub(lambda match: match[1] + "x" * len(match[2]), text))
+    root = compose(_replace_surrogates(lambda match: match[1] + "x" * len(match[2]), text))
     if root is None:
         raise TextError("empty JSON")
     return root
