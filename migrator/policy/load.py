@@ -61,9 +61,13 @@ def load_policy(path: Path | None, settings: Sequence[str] = ()) -> Policy:
     text, root = "", None
     if path is not None:
         document, text, root = _read_document(path)
-    for setting in settings:
-        _set_value(document, setting)
-    return _make_policy(_check_document(document, path, text, root), path)
+    checked = _check_document(document, path, text, root)
+    if settings:
+        # What the file says is right by now, so whatever is wrong is a setting.
+        for setting in settings:
+            _set_value(document, setting)
+        checked = _check_document(document, None, "", None)
+    return _make_policy(checked, path)
 
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
