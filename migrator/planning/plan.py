@@ -27,6 +27,7 @@ from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.planning.harden import find_left_over, harden_workloads
 from migrator.planning.numbers import PortKey, number_decisions
+from migrator.podsecurity.labels import ENFORCE
 from migrator.publishing.caveats import find_caveats
 from migrator.publishing.node_ports import Number
 from migrator.publishing.placement import Places
@@ -302,6 +303,7 @@ def narrow_phase(plan: Plan, phase: PhaseChoice) -> Plan:
 def _refuse_missing_contract(plan: Plan) -> None:
     """Refuse to enforce a level that the workloads satisfy only once they are changed."""
     enforced = {change.resource.name for change in plan.changes if change.phase == "enforce"}
+    enforced |= {item.name for item in plan.namespaces if any(f"{ENFORCE}=" in line for line in item.commands)}
     waiting = {
         change.resource
         for change in plan.changes

@@ -13,6 +13,7 @@ from migrator.model.plan import Change, Plan, PortMapEntry, Reason
 from migrator.model.policy import Policy
 from migrator.model.workload import Workload
 from migrator.planning.plan import find_open_numbers
+from migrator.podsecurity.labels import ENFORCE
 from migrator.podsecurity.level import Level
 from migrator.review.document import write_edit_path, write_path
 from migrator.rules.conflicts import Conflict
@@ -306,7 +307,8 @@ def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
     commands = [command for item in plan.namespaces for command in item.commands]
     if commands:
         lines += ["", "Namespaces without a manifest to edit; label them with:"]
-        lines += [f"  {command}" for command in commands[:SHOWN]]
+        last = "  # in phase enforce, once the workloads are changed"
+        lines += [f"  {command}{last if f'{ENFORCE}=' in command else ''}" for command in commands[:SHOWN]]
     return lines
 
 

@@ -260,3 +260,14 @@ def test_labels_are_refused_before_the_workloads_reach_them(tmp_path: Path) -> N
     result = run_migrator(tmp_path, "diff", "input.yaml", *settings, "--phase", "enforce")
     assert result.returncode == 2
     assert "phase enforce before contract" in result.stderr
+
+
+def test_a_label_command_is_refused_before_the_workloads_reach_it_too(tmp_path: Path) -> None:
+    text = (CASES / "harden-restricted" / "input.yaml").read_text()
+    (tmp_path / "input.yaml").write_text(text.partition("---\n")[2])
+    settings = ("--set", "podSecurity.harden=restricted", "--set", "podSecurity.complete=true")
+    result = run_migrator(tmp_path, "plan", "input.yaml", *settings, "--phase", "enforce")
+    assert result.returncode == 2
+    assert "phase enforce before contract" in result.stderr
+    whole = run_migrator(tmp_path, "plan", "input.yaml", *settings)
+    assert "enforce-version=v1.34  # in phase enforce, once the workloads are changed" in whole.stdout
