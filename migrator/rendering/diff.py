@@ -8,6 +8,7 @@ Format: https://git-scm.com/docs/diff-format and https://www.gnu.org/software/di
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
@@ -143,7 +144,7 @@ def _write_hunks(old: bytes, changes: Sequence[_LineChange]) -> bytes:
     parts: list[bytes] = []
     group: list[_LineChange] = []
     line, counted, shift = 0, 0, 0
-    for change, following in zip(changes, [*changes[1:], None], strict=True):
+    for change, following in itertools.zip_longest(changes, changes[1:]):
         group.append(change)
         if following is not None and old.count(b"\n", change.end, following.start) <= 2 * CONTEXT:
             continue
