@@ -61,7 +61,7 @@ def allocate_node_ports(
     for request in ordered:
         if request.pinned is not None:
             used.update(request.numbers(request.pinned))
-            because = "the number is given: by the policy or an earlier plan."
+            because = "the number is given: by the policy, an earlier plan, or the members that have theirs."
             numbers[(request.workload, request.host_port)] = Number(request.pinned, "pinned", because)
     for request in ordered:
         key = (request.workload, request.host_port)

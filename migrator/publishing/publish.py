@@ -278,15 +278,16 @@ def _extend(
     for port in sorted(ports, key=lambda port: port.key not in entries):
         entry = entries.get(port.key)
         if entry is not None:
-            if port.node_port is not None:
-                index = service.ports.index(entry)
-                place: FieldPath = ("spec", "ports", index, "nodePort")
-                message = f"node port {port.node_port} answers for hostPort {port.port}"
-                yield _update_service(group, port.decision, service, place, port.node_port, None, port.phase, message)
+            place: FieldPath = ("spec", "ports", service.ports.index(entry), "nodePort")
+            message = f"node port {port.node_port} answers for hostPort {port.port}"
+            value: Any = port.node_port
         else:
             message = f"a port of the Service answers for hostPort {port.port}"
-            place = ("spec", "ports", APPEND)
-            yield _update_service(group, port.decision, service, place, port.entry(), None, port.phase, message)
+            place, value = ("spec", "ports", APPEND), port.entry()
+        if entry is None or port.node_port is not None:
+            change = _update_service(group, port.decision, service, place, value, None, port.phase, message)
+            reason = dataclasses.replace(change.reason, message=f"{change.reason.message}{_say_numbers([port])}")
+            yield dataclasses.replace(change, reason=reason)
         number = entry.port if entry is not None else port.port
         proposal.port_map.append(map_port(group, port.decision, service.ref, number, port.node_port, target.member))
     if is_own:
