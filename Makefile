@@ -25,9 +25,11 @@ $(VENV)/ready: $(VENV)/installed
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/installed ## plan and diff of samples/host-port; writes nothing there
+demo: $(VENV)/installed ## plans and diffs of the samples; writes nothing there
 	$(BIN)/migrator plan samples/host-port
 	$(BIN)/migrator diff --exit-zero samples/host-port
+	$(BIN)/migrator plan samples/pod-security
+	$(BIN)/migrator plan samples/rancher-v1.6 --answers samples/rancher-v1.6/answers.txt
 
 test: $(VENV)/ready ## the quick suite: Python only
 	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory, KeyFate
 from migrator.model.plan import Change, Plan, PortMapEntry, Reason
 from migrator.model.policy import Policy
+from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.planning.plan import find_open_numbers
 from migrator.podsecurity.labels import ENFORCE
@@ -270,8 +270,10 @@ def _write_unread(inventory: Inventory, painter: Painter, verbose: bool) -> list
 def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
     """Write a plan: per workload what changes and why, then the port map and what a person must know."""
     lines: list[str] = [painter.paint(_summarize(plan), "bold"), *_say_assumptions(plan.policy, painter)]
-    for index, (_, group) in enumerate(groupby(plan.changes, key=lambda change: change.workload)):
-        changes = list(group)
+    by_workload: dict[ResourceRef, list[Change]] = {}
+    for change in plan.changes:
+        by_workload.setdefault(change.workload, []).append(change)
+    for index, changes in enumerate(by_workload.values()):
         if index >= SHOWN and not verbose:
             lines += ["", "… and more workloads; -v or -o json shows them all"]
             break

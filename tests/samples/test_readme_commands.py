@@ -70,6 +70,7 @@ def workplace(tmp_path: Path) -> Path:
     """A Git repository with the sample under every name that the READMEs give it, and a cluster that answers."""
     for name in ("deploy", "cluster", "samples/host-port"):
         shutil.copytree(SAMPLE, tmp_path / name)
+    shutil.copytree(ROOT / "samples" / "rancher-v1.6", tmp_path / "samples" / "rancher-v1.6")
     programs = tmp_path / ".programs"
     programs.mkdir()
     (programs / "services.yaml").write_text(SERVICES)
