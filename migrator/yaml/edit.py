@@ -171,9 +171,8 @@ def _merge_adds(editor: _Editor, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
 
 def _merge_values(left: Any, right: Any) -> Any:
     if isinstance(left, dict) and isinstance(right, dict):
-        return type(left)(
-            {**left, **{key: _merge_values(left[key], value) if key in left else value for key, value in right.items()}}
-        )
+        both = {key: _merge_values(left[key], value) if key in left else value for key, value in right.items()}
+        return type(left)({**left, **both})
     return [*left, *right] if isinstance(left, list) and isinstance(right, list) else right
 
 

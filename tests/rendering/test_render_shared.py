@@ -28,7 +28,8 @@ SHARED = {
     "entry behind a merge key": HEAD
     + "      - name: a\n        ports:\n        - &p {containerPort: 80, hostPort: 80}\n        - {<<: *p, name: b}\n",
     "number with an anchor": HEAD
-    + "      - name: a\n        ports:\n        - containerPort: 81\n          hostPort: &n 80\n"
+    + "      - name: a\n        ports:\n"
+    + "        - containerPort: 81\n          hostPort: &n 80\n"
     + "        x: *n\n",
     "shared with a field beside": HEAD + FIRST + "x: *p\n",
 }
