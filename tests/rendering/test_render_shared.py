@@ -26,7 +26,8 @@ SHARED = {
     + "      - name: a\n        ports:\n        - &p {containerPort: 80, hostPort: 80}\n"
     + "      - name: b\n        ports:\n        - *p\n",
     "entry behind a merge key": HEAD
-    + "      - name: a\n        ports:\n        - &p {containerPort: 80, hostPort: 80}\n        - {<<: *p, name: b}\n",
+    + "      - name: a\n        ports:\n        - &p {containerPort: 80, hostPort: 80}\n        "
+    + "- {<<: *p, name: b}\n",
     "number with an anchor": HEAD
     + "      - name: a\n        ports:\n"
     + "        - containerPort: 81\n          hostPort: &n 80\n"
