@@ -1,9 +1,11 @@
 """Writes the benchmark input: a team's rendered Deployments, a third of them with host ports.
 
-    python benchmarks/generate.py DIR [--deployments 5000]
+    python benchmarks/generate.py DIR [--deployments 5000] [--policies 500 --bindings 10000]
 
 DIR gets `tree/` (files of 250 documents), `stream.yaml` (all in one stream), `list.yaml` (one `kind: List`) and
-`list.json` (the same as `kubectl get -o json` prints it). The same arguments give the same bytes.
+`list.json` (the same as `kubectl get -o json` prints it). With `--policies`, `policies/` gets so many
+PodSecurityPolicies, a ClusterRole for each, and bindings of them to the teams' accounts and to others. The same
+arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -161,12 +163,89 @@ def indent_item(document: str) -> str:
     return comments + "- " + lines[first] + "".join("  " + line for line in lines[first + 1 :])
 
 
+def write_policy(number: int) -> str:
+    """Write one PodSecurityPolicy with a ClusterRole that lets one use it."""
+    first = 10000 + number * 80 % 40000
+    return f"""\
+apiVersion: policy/v1beta1
+kind: PodSecurityPolicy
+metadata:
+  name: policy-{number:03d}
+  annotations:
+    seccomp.security.alpha.kubernetes.io/allowedProfileNames: runtime/default,docker/default
+spec:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: {str(number % 3 == 0).lower()}
+  requiredDropCapabilities:
+    - {"ALL" if number % 2 else "NET_RAW"}
+  hostPorts:
+    - min: {first}
+      max: {first + 8000}
+  volumes: [configMap, emptyDir, secret, projected{", hostPath" if number % 5 == 0 else ""}]
+  runAsUser:
+    rule: {"MustRunAs" if number % 4 == 0 else "MustRunAsNonRoot"}
+    ranges:
+      - min: {1000 + number}
+        max: 65535
+  seLinux:
+    rule: RunAsAny
+  supplementalGroups:
+    rule: MayRunAs
+    ranges:
+      - min: 1
+        max: 65535
+  fsGroup:
+    rule: MustRunAs
+    ranges:
+      - min: {1 + number}
+        max: 65535
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: use-policy-{number:03d}
+rules:
+  - apiGroups: [policy]
+    resources: [podsecuritypolicies]
+    resourceNames: [policy-{number:03d}]
+    verbs: [use]
+"""
+
+
+def write_binding(number: int, policies: int) -> str:
+    """Write one RoleBinding: each fiftieth for a team's own account, the others for accounts, groups and users."""
+    team = TEAMS[number % len(TEAMS)]
+    others = (
+        f"{{kind: ServiceAccount, name: {team}-job-{number:05d}, namespace: {team}}}",
+        f"{{kind: Group, name: {team}-developers-{number % 90}, apiGroup: rbac.authorization.k8s.io}}",
+        f"{{kind: User, name: person-{number:05d}@example.com, apiGroup: rbac.authorization.k8s.io}}",
+    )
+    own = f"{{kind: ServiceAccount, name: {team}, namespace: {team}}}"
+    return f"""\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: binding-{number:05d}
+  namespace: {team}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: use-policy-{(number * 7 + number // 400) % policies:03d}
+subjects:
+  - {own if number // len(TEAMS) % 50 == 0 else others[number % len(others)]}
+"""
+
+
 def main() -> None:
     """Write the input below the folder that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--deployments", type=int, default=5000)
+    parser.add_argument("--policies", type=int, default=0)
+    parser.add_argument("--bindings", type=int, default=10000)
     options = parser.parse_args()
+    if options.policies:
+        write_policies(options.directory / "policies", options.policies, options.bindings)
     documents = list(write_deployments(options.deployments))
     tree = options.directory / "tree"
     tree.mkdir(parents=True, exist_ok=True)
@@ -180,6 +259,15 @@ def main() -> None:
     items: list[Any] = [load(document) for document in documents]
     whole = {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
     (options.directory / "list.json").write_text(json.dumps(whole, indent=4) + "\n")
+
+
+def write_policies(folder: Path, policies: int, bindings: int) -> None:
+    """Write PodSecurityPolicies with their RBAC into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "policies.yaml").write_text("---\n".join(map(write_policy, range(policies))))
+    for start in range(0, bindings, 1000):
+        part = [write_binding(number, policies) for number in range(start, min(start + 1000, bindings))]
+        (folder / f"bindings-{start // 1000:03d}.yaml").write_text("---\n".join(part))
 
 
 if __name__ == "__main__":

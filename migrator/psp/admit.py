@@ -87,9 +87,14 @@ def select_policy(pod: Object, policies: Iterable[PodSecurityPolicy]) -> Selecti
         return Selection(None, (), verdicts, pod)
     # The plugin looks once more at what is to be stored. By itself that changes nothing: what a policy writes it
     # also admits, unchanged. Only a mutating webhook in between could.
-    mark = ("metadata", "annotations", SELECTED_ANNOTATION), chosen.psp
-    stored = finish_pod(set_fields(chosen.pod, [mark]))
+    stored = store_pod(chosen)
     return Selection(chosen.psp, chosen.mutations, verdicts, stored, tuple(find_invalid_values(stored)))
+
+
+def store_pod(chosen: Verdict) -> Object:
+    """Make the pod that is stored out of the one that its selected policy left."""
+    mark = ("metadata", "annotations", SELECTED_ANNOTATION), chosen.psp
+    return finish_pod(set_fields(chosen.pod, [mark]))
 
 
 def sort_policies(policies: Iterable[PodSecurityPolicy]) -> list[PodSecurityPolicy]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrator.model.field import FieldPath, format_path
-from migrator.psp.admit import Verdict
 from migrator.psp.authorize import MASTERS, Grant, Identity
+from migrator.psp.fleet import Answer
 from migrator.rules.pod_security_policy import NamespaceGrant, PolicyAdmission, PolicyDecision
 from migrator.yaml.write import write_flow
 
@@ -106,14 +106,14 @@ def explain_policy_decision(decision: PolicyDecision, admission: PolicyAdmission
         lines += painter.wrap(f"nobody known {decision.creator}: only the service account counts", "     ", "   - ")
     lines += ["2. Which policies they may use", *_explain_grants(decision, admission, painter)]
     lines += ["3. What those policies say, in the order of their names"]
-    verdicts = {verdict.psp: verdict for verdict in decision.selection.verdicts}
+    answers = {answer.psp: answer for answer in decision.selection.answers}
     for policy in decision.usable:
-        verdict = verdicts.get(policy.name)
-        if verdict is None:
+        answer = answers.get(policy.name)
+        if answer is None:
             problem = f"{format_path(policy.problems[0].field)}: {policy.problems[0].message}"
             lines += painter.wrap(f"{policy.name}: passed over: {problem}", "     ", "   - ")
         else:
-            lines += _explain_verdict(verdict, workload.kind.template, painter)
+            lines += _explain_answer(answer, workload.kind.template, painter)
     if not decision.usable:
         lines.append("   - none is asked")
     lines += ["4. What comes of it", *_explain_outcome(decision, painter)]
@@ -149,13 +149,13 @@ def _explain_grants(decision: PolicyDecision, admission: PolicyAdmission, painte
         yield from painter.wrap(f"none of them may use {shown}", "     ", "   - ")
 
 
-def _explain_verdict(verdict: Verdict, prefix: FieldPath, painter: Painter) -> Iterator[str]:
-    writes = [((*prefix, *item.field), item.value) for item in verdict.mutations]
+def _explain_answer(answer: Answer, prefix: FieldPath, painter: Painter) -> Iterator[str]:
+    writes = [((*prefix, *item.field), item.value) for item in answer.mutations]
     changes = "would change the pod" if writes else "would leave the pod as it is"
-    end = "and then refuses it" if verdict.messages else "and admits it"
-    yield from painter.wrap(f"{verdict.psp}: {changes} {end}", "     ", "   - ")
+    end = "and then refuses it" if answer.messages else "and admits it"
+    yield from painter.wrap(f"{answer.psp}: {changes} {end}", "     ", "   - ")
     yield from _list_writes(writes, painter)
-    for message in verdict.messages:
+    for message in answer.messages:
         yield from painter.wrap(f"refuses: {message}", "         ", "       ")
 
 

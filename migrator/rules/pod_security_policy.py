@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from migrator.model.inventory import Inventory
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.podsecurity.level import LEVELS, Level
-from migrator.psp.admit import Selection, select_policy, sort_policies
+from migrator.psp.admit import sort_policies
 from migrator.psp.authorize import (
     MASTERS,
     Grant,
@@ -25,11 +24,11 @@ from migrator.psp.authorize import (
     make_service_account_identity,
     read_grants,
 )
+from migrator.psp.fleet import Fleet, FleetSelection, PolicySet
 from migrator.psp.level import GrantedLevel, LevelLimit, find_granted_level, find_weakest_level
 from migrator.psp.model import PodSecurityPolicy
-from migrator.psp.prepare import prepare_pod
 from migrator.psp.read import read_policy
-from migrator.psp.shape import PodShapeError, strip_pod
+from migrator.psp.shape import PodShapeError
 from migrator.sources.tables import load_table
 
 ID: Final = "pod-security-policy"
@@ -45,8 +44,6 @@ _CONTROLLED_KINDS: Final = (
     "Job",
     "ReplicationController",
 )
-# Format 2 writes equal data in equal bytes: it has no references to what was written before.
-_COMPARABLE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class PolicyDecision:
     identities: tuple[Identity, ...]
     creator: str
     usable: tuple[PodSecurityPolicy, ...]
-    selection: Selection
+    selection: FleetSelection
 
     @property
     def injected(self) -> tuple[tuple[FieldPath, Any], ...]:
@@ -101,9 +98,9 @@ class PolicyAdmission:
 
     world: World
     requester: Identity | None = None
-    _selections: dict[tuple[int, bytes, bool | None], Selection | str] = field(default_factory=dict)
-    _usable: dict[tuple[tuple[Identity, ...], str], tuple[PodSecurityPolicy, ...]] = field(default_factory=dict)
-    _same_usable: dict[tuple[str, ...], tuple[PodSecurityPolicy, ...]] = field(default_factory=dict)
+    _fleet: Fleet = field(default_factory=Fleet)
+    _usable: dict[tuple[tuple[Identity, ...], str], PolicySet] = field(default_factory=dict)
+    _sets: dict[frozenset[str], PolicySet] = field(default_factory=dict)
 
     @cached_property
     def policies(self) -> Mapping[str, PodSecurityPolicy]:
@@ -136,7 +133,7 @@ class PolicyAdmission:
 
         None for a kind that makes no pods, and for a pod that the API server would not decode.
         """
-        decided = self._decide(workload, strip_pod(workload.pod.unpack() if pod is None else pod))
+        decided = self._decide(workload, workload.pod.unpack() if pod is None else pod)
         return decided if isinstance(decided, PolicyDecision) else None
 
     def find_undecided(self) -> list[tuple[Workload, str]]:
@@ -144,7 +141,7 @@ class PolicyAdmission:
         undecided = []
         for workload, decision in zip(self.world.inventory.workloads, self.decisions, strict=True):
             if decision is None:
-                reason = self._decide(workload, strip_pod(workload.pod.unpack()))
+                reason = self._decide(workload, workload.pod.unpack())
                 if isinstance(reason, str):
                     undecided.append((workload, reason))
         return undecided
@@ -153,36 +150,26 @@ class PolicyAdmission:
         if workload.kind.kind == "PodTemplate":
             return None
         namespace = workload.ref.namespace or FALLBACK_NAMESPACE
-        account = _pop_service_account(pod)
+        account = _find_service_account(pod)
         creator = self._find_creator(workload)
         own = make_service_account_identity(namespace, account)
         identities = (own,) if creator.identity is None else (own, creator.identity)
         usable = self._find_usable(identities, namespace)
-        selection = self._select(pod, usable, self._automount.get((namespace, account)))
-        if isinstance(selection, str):
-            return selection
-        return PolicyDecision(workload, namespace, identities, creator.name, usable, selection)
+        try:
+            selection = self._fleet.select(pod, usable, self._automount.get((namespace, account)))
+        except PodShapeError as error:
+            return str(error)
+        return PolicyDecision(workload, namespace, identities, creator.name, usable.policies, selection)
 
-    def _find_usable(self, identities: tuple[Identity, ...], namespace: str) -> tuple[PodSecurityPolicy, ...]:
+    def _find_usable(self, identities: tuple[Identity, ...], namespace: str) -> PolicySet:
         key = (identities, namespace)
         found = self._usable.get(key)
         if found is None:
             names = self.grants.select_usable(identities, namespace, self.policies.keys())
-            found = tuple(sort_policies(self.policies[name] for name in names))
-            # One tuple per set of policies: selections are kept by its identity.
-            found = self._usable[key] = self._same_usable.setdefault(tuple(item.name for item in found), found)
-        return found
-
-    def _select(self, pod: Any, usable: tuple[PodSecurityPolicy, ...], automount: bool | None) -> Selection | str:
-        key = (id(usable), marshal.dumps(pod, _COMPARABLE), automount)
-        found = self._selections.get(key)
-        if found is None:
-            try:
-                prepared = prepare_pod(pod, {"automountServiceAccountToken": automount})
-                found = select_policy(prepared, usable)
-            except PodShapeError as error:
-                found = str(error)
-            self._selections[key] = found
+            found = self._sets.get(names)
+            if found is None:
+                found = self._sets[names] = PolicySet(sort_policies(self.policies[name] for name in names))
+            self._usable[key] = found
         return found
 
     def _find_creator(self, workload: Workload) -> _Creator:
@@ -279,10 +266,9 @@ def parse_requester(text: str) -> Identity:
     return make_requester_identity(user, groups)
 
 
-def _pop_service_account(pod: Any) -> str:
-    """Take out who the pod runs as: it decides which policies may be used, and no policy looks at it."""
+def _find_service_account(pod: Any) -> str:
     spec = pod.get("spec") or {}
-    named = [spec.pop(key, None) for key in ("serviceAccountName", "serviceAccount")]
+    named = (spec.get("serviceAccountName"), spec.get("serviceAccount"))
     return next((name for name in named if isinstance(name, str) and name), "default")
 
 
