@@ -1,13 +1,29 @@
-"""Rancher v1.6 (Cattle) stacks: found by file names, read as Cattle read them, translated to Kubernetes objects."""
+"""Rancher v1.6 (Cattle) stacks: found by file names, read as Cattle read them, translated to Kubernetes objects.
+
+Names are loaded when they are asked for: most runs have no stack, and looking for one needs `find` alone.
+"""
 
 from __future__ import annotations
 
-from migrator.sources.rancher.answers import read_answers
-from migrator.sources.rancher.find import StackFolder, find_stacks
-from migrator.sources.rancher.stack import Stack, StackService, read_stack
-from migrator.sources.rancher.translate import translate_stack
-from migrator.sources.rancher.translate.model import Blocked, KeyFate, Renamed, TranslatedObject, Translation
-from migrator.sources.rancher.translate.policy import RancherPolicy
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from migrator.sources.rancher.answers import read_answers
+    from migrator.sources.rancher.find import StackFolder, find_stacks
+    from migrator.sources.rancher.stack import Stack, StackService, read_stack
+    from migrator.sources.rancher.translate import translate_stack
+    from migrator.sources.rancher.translate.model import Blocked, KeyFate, Renamed, TranslatedObject, Translation
+    from migrator.sources.rancher.translate.policy import RancherPolicy
+
+_MODULES = {
+    "answers": ("read_answers",),
+    "find": ("StackFolder", "find_stacks"),
+    "stack": ("Stack", "StackService", "read_stack"),
+    "translate": ("translate_stack",),
+    "translate.model": ("Blocked", "KeyFate", "Renamed", "TranslatedObject", "Translation"),
+    "translate.policy": ("RancherPolicy",),
+}
 
 __all__ = [
     "Blocked",
@@ -24,3 +40,10 @@ __all__ = [
     "read_stack",
     "translate_stack",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
