@@ -436,7 +436,6 @@ def apply(
     if in_place and "-" in run.sources:
         raise InputError("apply --in-place", "standard input cannot be edited in place", hint="use --stdout")
     made, inventory = run.make_plan(phase)
-    from migrator.planning.plan import find_open_numbers
     from migrator.rendering.copy import write_out, write_stream
     from migrator.rendering.write import write_in_place
 
@@ -466,7 +465,7 @@ def apply(
         streamed = [change for change in changes if change.path not in kustomizations]
         _print_bytes(write_stream(streamed, list(contents), contents))
         written = []
-    open_numbers = find_open_numbers(made)
+    open_numbers = made.open_numbers()
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
     if output != "text" and not targets[2]:
         from migrator.review.document import describe_plan, write_document

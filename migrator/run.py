@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
     from migrator.model.plan import Plan
     from migrator.model.policy import Policy
-    from migrator.planning.plan import Selection
+    from migrator.model.selection import Selection
     from migrator.planning.plan_file import PlanFile
     from migrator.rendering.render import FileChange
     from migrator.review.audit import Audit
@@ -51,12 +51,14 @@ class Run:
     """One run of a command over its sources, or over those of a plan file that was given back."""
 
     def __init__(self, request: Request) -> None:
-        from migrator.planning.plan_file import is_plan_file, load_plan_file
+        from migrator.planning.find import is_plan_file
 
         self.request = request
         self.jobs = request.jobs or os.cpu_count() or 1
         self.plan_file: PlanFile | None = None
         if len(request.sources) == 1 and request.sources[0] != "-" and is_plan_file(request.sources[0]):
+            from migrator.planning.plan_file import load_plan_file
+
             self.plan_file = load_plan_file(request.sources[0])
         self.sources = list(self.plan_file.sources) if self.plan_file else request.sources
         self.default_namespace = request.default_namespace or (
@@ -137,7 +139,7 @@ class Run:
 
     def selection(self) -> Selection:
         """Give what may be changed."""
-        from migrator.planning.plan import Selection
+        from migrator.model.selection import Selection
 
         given = (self.request.namespaces, self.request.workloads, self.request.rules)
         if self.plan_file is not None and not any(given):

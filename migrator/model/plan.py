@@ -153,3 +153,7 @@ class Plan:
     unread: tuple[Unread, ...] = ()
     keys: tuple[KeyFate, ...] = ()
     files: tuple[str, ...] = field(default=())
+
+    def open_numbers(self) -> tuple[PortMapEntry, ...]:
+        """Give the ports whose number only the cluster will know."""
+        return tuple(entry for entry in self.port_map if entry.query is not None and entry.node_port is None)

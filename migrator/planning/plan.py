@@ -23,6 +23,7 @@ from migrator.model.plan import (
 )
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
+from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.planning.harden import find_left_over, harden_workloads
@@ -37,28 +38,6 @@ from migrator.rules.host_port import decide_host_ports
 from migrator.rules.pod_security import judge_workloads
 from migrator.strategies.pod_security import limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What may be changed: None stands for everything. What is known is never narrowed."""
-
-    namespaces: frozenset[str] | None = None
-    workloads: frozenset[str] | None = None
-    rules: frozenset[str] | None = None
-
-    def allows(self, workload: Workload, policy: Policy, excluded: frozenset[str]) -> bool:
-        """Tell whether a workload may be changed."""
-        ref = workload.ref
-        if workload.location.path in excluded or ref.namespace in policy.exclude_namespaces:
-            return False
-        if self.namespaces is not None and ref.namespace not in self.namespaces:
-            return False
-        names = {str(ref), f"{ref.kind}/{ref.name}"}
-        return self.workloads is None or not names.isdisjoint(self.workloads)
-
-
-EVERYTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +319,3 @@ def _refuse_unknown_numbers(plan: Plan) -> None:
             f"phase contract: {len(unknown)} node port(s) are the cluster's choice and not known yet\n{lines}\n"
             "  give the numbers with --port-map or the policy, or add `kubectl get service -o yaml` to the sources"
         )
-
-
-def find_open_numbers(plan: Plan) -> tuple[PortMapEntry, ...]:
-    """Find the ports whose number only the cluster will know."""
-    return tuple(entry for entry in plan.port_map if entry.query is not None and entry.node_port is None)

@@ -14,9 +14,10 @@ from migrator.model.inventory import Inventory
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
+from migrator.model.selection import Selection
 from migrator.model.world import POD_NAME_LABEL, World
 from migrator.planning.numbers import PortKey
-from migrator.planning.plan import Overrides, Selection, narrow_phase, plan_changes, propose_changes
+from migrator.planning.plan import Overrides, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
 from migrator.rules.host_port import STRATEGIES
 from migrator.strategies.pod_security import find_unmet_labels
@@ -62,16 +63,6 @@ class PlanFile:
     def policy(self) -> Policy:
         """Give the policy that the plan was made with."""
         return parse_policy(self.document.get("policy") or {})
-
-
-def is_plan_file(path: str) -> bool:
-    """Tell by its first bytes whether a file is a plan."""
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(256)
-    except OSError:
-        return False
-    return b"formatVersion" in head and b"migratorVersion" in head
 
 
 def load_plan_file(path: str) -> PlanFile:

@@ -15,9 +15,9 @@ from migrator.model.inventory import Finding, KeyFate, Unread
 from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry, WorkloadPlan
 from migrator.model.policy import Policy
 from migrator.model.reference import Location, ResourceRef
+from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import HostPort, PodSecurity, Workload
 from migrator.model.world import World
-from migrator.planning.plan import EVERYTHING, Selection
 from migrator.podsecurity.level import Level
 from migrator.yaml.data import load_text
 

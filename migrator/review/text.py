@@ -12,7 +12,6 @@ from migrator.model.plan import Change, Plan, PortMapEntry, Reason
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
-from migrator.planning.plan import find_open_numbers
 from migrator.podsecurity.labels import ENFORCE
 from migrator.podsecurity.level import Level
 from migrator.review.document import write_edit_path, write_path
@@ -286,7 +285,7 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
         lines += ["", *_write_namespaces(plan, painter)]
     lines += _write_keys(plan.keys, painter)
     lines += _write_findings(plan.findings, painter)
-    open_numbers = find_open_numbers(plan)
+    open_numbers = plan.open_numbers()
     if open_numbers:
         lines += ["", "Numbers that the cluster chooses are known once the Services are applied:"]
         lines += [f"  {entry.query}" for entry in open_numbers[:10]]

@@ -26,7 +26,8 @@ from ruamel.yaml import YAML
 from migrator.errors import MigratorError
 from migrator.model.inventory import Inventory
 from migrator.model.plan import Plan
-from migrator.planning.plan import NOTHING_FIXED, Overrides, Selection, plan_changes
+from migrator.model.selection import Selection
+from migrator.planning.plan import NOTHING_FIXED, Overrides, plan_changes
 from migrator.policy.load import parse_policy
 from migrator.rendering.diff import write_diff
 from migrator.rendering.render import FileChange, render_plan

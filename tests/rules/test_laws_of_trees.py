@@ -80,7 +80,7 @@ def test_a_tree_is_moved_by_the_laws(seed: int) -> None:
 )
 @given(st.integers(0, 2**32))
 def test_a_narrower_run_gives_the_same_numbers(seed: int) -> None:
-    from migrator.planning.plan import Selection
+    from migrator.model.selection import Selection
 
     with tempfile.TemporaryDirectory() as folder, working_in(Path(folder)):
         write_tree(Path(), make_tree(seed))
