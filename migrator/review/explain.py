@@ -20,7 +20,7 @@ def list_ids() -> tuple[str, ...]:
 
 
 def _rules() -> Mapping[str, str]:
-    names = ("host_port", "host_network", "rollout", "pod_security")
+    names = ("host_port", "host_network", "rollout", "pod_security", "pod_security_policy")
     return {name.replace("_", "-"): name for name in names}
 
 

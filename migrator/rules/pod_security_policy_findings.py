@@ -50,9 +50,10 @@ def _find_twins(policies: Iterable[PodSecurityPolicyObject]) -> Iterator[Finding
     for policy in policies:
         known = first.setdefault(policy.ref.name, policy)
         if known is not policy:
-            same = "the same" if known.data.unpack() == policy.data.unpack() else "another; the first one counts"
-            message = f"PodSecurityPolicy {policy.ref.name} stands in {known.location} too, {same}"
-            yield Finding(ID, "warning" if same != "the same" else "info", message, policy.ref, policy.location)
+            same = known.data.unpack() == policy.data.unpack()
+            how = "with the same content" if same else "with other content; the one there counts"
+            message = f"PodSecurityPolicy {policy.ref.name} stands in {known.location} too, {how}"
+            yield Finding(ID, "info" if same else "warning", message, policy.ref, policy.location)
 
 
 def _find_missing_roles(inventory: Inventory) -> Iterator[Finding]:
