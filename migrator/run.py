@@ -161,9 +161,11 @@ def _load_policy(request: Request, sources: list[str]) -> Policy:
 
 def _recover(sources: list[str]) -> None:
     """Finish or undo what an earlier run left, and say so."""
-    from migrator.rendering.write import find_journals, recover
+    from migrator.sources.files import find_journals
 
     for journal in find_journals(sources):
+        from migrator.rendering.write import recover
+
         found = recover(journal)
         what = "all were written" if found.finished else "undone; they are as they were"
         say(f"an earlier run in {found.folder} was interrupted: {found.files} file(s), {what}")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from migrator.errors import InputError
 from migrator.rendering.render import FileChange
-from migrator.sources.files import JOURNAL_NAME, hash_content
+from migrator.sources.files import JOURNAL_NAME, find_journals, hash_content
 
 COMMITTED = b"committed\n"
 JOURNAL_VERSION = "1.0"
@@ -253,23 +253,6 @@ def _settle(entries: Sequence[_Entry], committed: bool) -> None:
         entry.kept.unlink(missing_ok=True)
         entry.staged.unlink(missing_ok=True)
     _sync(_folders(entries))
-
-
-def find_journals(sources: Iterable[str]) -> list[Path]:
-    """Find the journals of other runs in the sources, and in folders above them."""
-    found: dict[Path, None] = {}
-    for source in sources:
-        if source == "-":
-            continue
-        start = Path(os.path.realpath(source))
-        for folder in (start, *start.parents):
-            if (folder / JOURNAL_NAME).is_file():
-                found[folder / JOURNAL_NAME] = None
-        for folder_name, folders, files in os.walk(start):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            if JOURNAL_NAME in files:
-                found[Path(folder_name, JOURNAL_NAME)] = None
-    return list(found)
 
 
 def recover(path: Path) -> Recovery:

@@ -144,3 +144,20 @@ def find_chart(path: str, charts: frozenset[str]) -> str | None:
         if parent == folder:
             return None
         folder = parent
+
+
+def find_journals(sources: Iterable[str]) -> list[Path]:
+    """Find the journals of other runs in the sources, and in folders above them."""
+    found: dict[Path, None] = {}
+    for source in sources:
+        if source == "-":
+            continue
+        start = Path(os.path.realpath(source))
+        for folder in (start, *start.parents):
+            if (folder / JOURNAL_NAME).is_file():
+                found[folder / JOURNAL_NAME] = None
+        for folder_name, folders, files in os.walk(start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            if JOURNAL_NAME in files:
+                found[Path(folder_name, JOURNAL_NAME)] = None
+    return list(found)

@@ -24,6 +24,7 @@ import pytest
 from migrator import cli
 from migrator.rendering import write
 from migrator.rendering.render import FileChange
+from migrator.sources.files import find_journals
 
 FULL = os.environ.get("FULL") == "1"
 FILES = 2000 if FULL else 200
@@ -174,7 +175,7 @@ def test_the_phases_change_every_file(stages: dict[str, Stage]) -> None:
 
 def check_recovered(tree: Path, stage: Stage) -> str:
     """Do what the next run does first; tell which of the two trees it is then."""
-    found = [write.recover(journal) for journal in write.find_journals([str(tree)])]
+    found = [write.recover(journal) for journal in find_journals([str(tree)])]
     now = hash_tree(tree)
     assert now in (stage.old, stage.new)
     assert all(item.finished == (now == stage.new) for item in found)

@@ -18,8 +18,8 @@ import pytest
 from migrator.errors import InputError
 from migrator.rendering import write
 from migrator.rendering.render import FileChange, Replacement
-from migrator.rendering.write import find_journals, recover, write_in_place
-from migrator.sources.files import JOURNAL_NAME
+from migrator.rendering.write import recover, write_in_place
+from migrator.sources.files import JOURNAL_NAME, find_journals
 
 AS_ROOT = os.geteuid() == 0
 Tree = dict[str, bytes]
