@@ -306,18 +306,18 @@ def plan(
         )
     )
     made, inventory = run.make_plan(phase)
-    from migrator.review.document import describe_plan, write_document
+    from migrator.review.document import write_document
 
     if save is not None:
         form = "yaml" if save.suffix in (".yaml", ".yml") else "json"
-        _write_file(save, write_document(describe_plan(made, run.selection(), run.default_namespace), form))
+        _write_file(save, write_document(run.describe(made), form))
         say(f"plan written to {save}", quiet)
     if output == "text":
         from migrator.review.text import write_plan
 
         _print(write_plan(made, _painter(), verbose))
     else:
-        _print(write_document(describe_plan(made, run.selection(), run.default_namespace), output))
+        _print(write_document(run.describe(made), output))
     changes = any(change.action != "keep" for change in made.changes)
     _exit(TROUBLE if inventory.errors else 1 if exit_code and changes else 0)
 
@@ -468,13 +468,9 @@ def apply(
     open_numbers = made.open_numbers()
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
     if output != "text" and not targets[2]:
-        from migrator.review.document import describe_plan, write_document
+        from migrator.review.document import write_document
 
-        _print(
-            write_document(
-                {**describe_plan(made, run.selection(), run.default_namespace), "written": written}, output
-            )
-        )
+        _print(write_document({**run.describe(made), "written": written}, output))
     else:
         for path in written:
             say(f"wrote {path}", quiet)

@@ -64,6 +64,7 @@ class Run:
         self.default_namespace = request.default_namespace or (
             self.plan_file.default_namespace if self.plan_file else None
         )
+        self.exclude = (*request.exclude, *(self.plan_file.exclude if self.plan_file else ()))
         if self.plan_file is not None and request.policy is None and not request.settings:
             self.policy = self.plan_file.policy()
         else:
@@ -83,7 +84,7 @@ class Run:
             say("ruamel.yaml.clib is missing, so reading is slow: pip install ruamel.yaml.clib", self.request.quiet)
         options = ReadOptions(
             kinds=self.policy.workload_kinds,
-            exclude=(*self.policy.exclude_paths, *self.request.exclude),
+            exclude=(*self.policy.exclude_paths, *self.exclude),
             default_namespace=self.default_namespace,
             jobs=self.jobs,
             pod_security=find_version(self.policy),
@@ -136,6 +137,12 @@ class Run:
 
         with show_progress("editing", self.request.quiet):
             return render_plan(plan, inventory.files, self.jobs)
+
+    def describe(self, plan: Plan) -> dict[str, Any]:
+        """Give a plan as the plan file holds it."""
+        from migrator.review.document import describe_plan
+
+        return describe_plan(plan, self.selection(), self.default_namespace, self.exclude)
 
     def selection(self) -> Selection:
         """Give what may be changed."""

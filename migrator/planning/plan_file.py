@@ -56,6 +56,11 @@ class PlanFile:
         )
 
     @property
+    def exclude(self) -> tuple[str, ...]:
+        """Give the files that were read but not to be changed, besides those that the policy names."""
+        return tuple((self.document.get("selection") or {}).get("exclude") or ())
+
+    @property
     def default_namespace(self) -> str | None:
         """Give the namespace of objects that name none."""
         return (self.document.get("selection") or {}).get("defaultNamespace")

@@ -198,7 +198,10 @@ def _describe_finding(finding: Finding) -> dict[str, Any]:
 
 
 def describe_plan(
-    plan: Plan, selection: Selection = EVERYTHING, default_namespace: str | None = None
+    plan: Plan,
+    selection: Selection = EVERYTHING,
+    default_namespace: str | None = None,
+    exclude: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Give a plan as the plan file holds it."""
     return {
@@ -207,7 +210,7 @@ def describe_plan(
         "policy": plan.policy.document,
         "sources": list(plan.sources),
         "phase": plan.phase,
-        "selection": _describe_selection(selection, default_namespace),
+        "selection": _describe_selection(selection, default_namespace, exclude),
         "inputs": [{"path": path, "sha256": sha256} for path, sha256 in plan.inputs],
         "findings": [_describe_finding(finding) for finding in plan.findings],
         "changes": [describe_change(change) for change in plan.changes],
@@ -227,12 +230,15 @@ def _describe_workload_plan(item: WorkloadPlan) -> dict[str, Any]:
     }
 
 
-def _describe_selection(selection: Selection, default_namespace: str | None) -> dict[str, Any]:
+def _describe_selection(
+    selection: Selection, default_namespace: str | None, exclude: tuple[str, ...]
+) -> dict[str, Any]:
     given = {
         "namespaces": sorted(selection.namespaces) if selection.namespaces is not None else None,
         "workloads": sorted(selection.workloads) if selection.workloads is not None else None,
         "rules": sorted(selection.rules) if selection.rules is not None else None,
         "defaultNamespace": default_namespace,
+        "exclude": list(exclude) or None,
     }
     return {key: value for key, value in given.items() if value is not None}
 
