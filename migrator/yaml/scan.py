@@ -17,7 +17,10 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _MARKER = re.compile(rb"(?:---|\.\.\.)(?:[ \t\r\n]|\Z)")
 _EMPTY = re.compile(rb"(?:(?:---|\.\.\.)[ \t]*+)?+(?:[ \t\r\n]++|#[^\n]*+)*+\Z")
-_DIRECTIVE = re.compile(rb"(?:(?:---|\.\.\.)[^\n]*+\n)?+(?:[ \t]*+(?:#[^\n]*+)?+\r?\n)*+%")
+_DIRECTIVES = re.compile(
+    rb"(?:(?:---|\.\.\.)[^\n]*+\n)?+(?:[ \t]*+(?:#[^\n]*+)?+\r?\n)*+%[^\n]*+\n"
+    rb"(?:%[^\n]*+\n|[ \t]*+(?:#[^\n]*+)?+\r?\n)*+\Z"
+)
 _LIST_KIND = re.compile(rb"^kind:[ \t]*[\"']?([A-Za-z]*List)[\"']?[ \t\r]*(?:#.*)?$", re.MULTILINE)
 _LIST_ITEMS = re.compile(rb"^items:[ \t\r]*(?:#.*)?\n", re.MULTILINE)
 _FIRST_DASH = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)-[ \t]")
@@ -73,7 +76,7 @@ def cut_documents(content: bytes) -> Iterator[Span]:
     for marker in (*_find_markers(content, start + 1), len(content)):
         if _EMPTY.match(content, start, marker):
             start = marker
-        elif marker == len(content) or not _DIRECTIVE.match(content, start, marker):
+        elif marker == len(content) or not _DIRECTIVES.match(content, start, marker):
             yield Span(start, marker)
             start = marker
 
