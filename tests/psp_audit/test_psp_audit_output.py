@@ -13,6 +13,7 @@ from migrator.review.document import describe_audit
 from migrator.review.text import Painter, write_audit
 from migrator.rules.pod_security_policy import parse_requester
 from migrator.run import Request, Run
+from tests.cli.command_line import run
 
 HERE = Path(__file__).parent
 EXPLAINED = """\
@@ -106,7 +107,9 @@ def test_a_workload_narrows_what_is_shown_not_what_is_known(monkeypatch: pytest.
         "the annotation kubernetes.io/psp says before; by what was read ReplicaSet/web gets now"
     ]
     assert narrow["namespaces"] == whole["namespaces"]
-    assert describe_audit(make_audit("trio", monkeypatch, "Deployment/web"))["conflicts"] == []
+    other = describe_audit(make_audit("trio", monkeypatch, "Deployment/web"))
+    assert other["conflicts"] == []
+    assert [item["name"] for item in other["namespaces"]] == ["shop"]
 
 
 def test_an_unknown_workload_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +137,14 @@ def test_requesters_are_read(text: str, user: str, groups: tuple[str, ...]) -> N
 def test_empty_names_of_requesters_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="--requester"):
         make_audit("trio", monkeypatch, requester=text)
+
+
+def test_the_command_takes_a_requester_and_workloads() -> None:
+    folder = HERE / "bare-pods"
+    arguments = ("audit", "input.yaml", "--workload", "Pod/alone", "--requester", "jane", "-v")
+    ended = run(*arguments, cwd=folder)
+    assert ended.code == 0
+    assert "- jane: applies the bare pod, says --requester; groups system:authenticated" in ended.stdout.decode()
+    assert run("audit", "input.yaml", "--requester", ",", cwd=folder).code == 2
+    assert run("audit", "input.yaml", "--workload", "Pod/gone", cwd=folder).code == 2
+    assert run("audit", "input.yaml", "--level", "baseline", "--workload", "Pod/alone", cwd=folder).code == 0
