@@ -22,8 +22,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from generate import write_policies
+
 HERE = Path(__file__).resolve().parent
 MIGRATOR = (sys.executable, "-m", "migrator")
+POLICIES, BINDINGS = 500, 10000
 COMMANDS = {"audit": ("audit", "--quiet"), "diff": ("diff", "--quiet", "--exit-zero")}
 
 
@@ -51,6 +54,7 @@ def main() -> None:
         compare_with_round_trip(whole, options.sample_files, options.repeat)
         show_other_forms(whole, options.repeat)
         show_growth(tenth, whole, options.repeat)
+        show_policies(whole, options.repeat)
         show_start(max(options.repeat * 5, 5))
         show_kube_linter(whole / "tree", options.repeat)
 
@@ -117,6 +121,21 @@ def show_growth(tenth: Path, whole: Path, repeat: int) -> None:
         print(
             f"  {command:<8} {runs[0].wall:6.2f} s to {runs[1].wall:6.2f} s: {factor:.1f} times the time, "
             f"{runs[1].cpu / runs[0].cpu:.1f} times the processor time"
+        )
+    print()
+
+
+def show_policies(whole: Path, repeat: int) -> None:
+    """Print what PodSecurityPolicies with their RBAC cost an audit, beyond the same workloads without them."""
+    write_policies(whole / "policies", POLICIES, BINDINGS)
+    print(f"{POLICIES} PodSecurityPolicies and {BINDINGS} bindings, one process")
+    audit = [*MIGRATOR, *COMMANDS["audit"], "--jobs", "1", whole / "tree"]
+    for output in ("text", "json"):
+        without = measure([*audit, "-o", output], repeat)
+        with_them = measure([*audit, whole / "policies", "-o", output], repeat)
+        factor = with_them.cpu / without.cpu
+        print(
+            f"  {f'audit -o {output}':<30} {without.cpu:8.2f} s {with_them.cpu:8.2f} s   {factor:5.1f} times the time"
         )
     print()
 
