@@ -16,6 +16,7 @@ from migrator.errors import TextError
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _MARKER = re.compile(rb"(?:---|\.\.\.)(?:[ \t\r\n]|\Z)")
+_DOCUMENT_END = re.compile(rb"\.\.\.[ \t]*+(?:#[^\n]*+)?\r?(?:\n|\Z)")
 _EMPTY = re.compile(rb"(?:(?:---|\.\.\.)[ \t]*+)?+(?:[ \t\r\n]++|#[^\n]*+)*+\Z")
 _DIRECTIVES = re.compile(
     rb"(?:(?:---|\.\.\.)[^\n]*+\n)?+(?:[ \t]*+(?:#[^\n]*+)?+\r?\n)*+%[^\n]*+\n"
@@ -70,15 +71,21 @@ def decode(content: bytes) -> str:
 def cut_documents(content: bytes) -> Iterator[Span]:
     """Cut a YAML stream at its document markers; each span starts with its marker and its directives.
 
-    Spans without content (blank lines and comments only) are left out.
+    Spans without content (blank lines and comments only) and the `...` between documents are left out.
     """
     start = len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0
     for marker in (*_find_markers(content, start + 1), len(content)):
         if _EMPTY.match(content, start, marker):
-            start = marker
+            start = _skip_document_end(content, marker)
         elif marker == len(content) or not _DIRECTIVES.match(content, start, marker):
             yield Span(start, marker)
-            start = marker
+            start = _skip_document_end(content, marker)
+
+
+def _skip_document_end(content: bytes, marker: int) -> int:
+    """Step over a `...`: the C parser takes none in front of a document."""
+    end = _DOCUMENT_END.match(content, marker)
+    return end.end() if end else marker
 
 
 def _find_markers(content: bytes, start: int) -> list[int]:
