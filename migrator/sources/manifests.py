@@ -289,9 +289,10 @@ def read_list_range(
 ) -> ManifestRead:
     """Read items of a List that was cut; `place` is that of the first of them.
 
+    The range that holds the List's first item counts as its document.
     Raises TextError where an item is not alone in its piece: then the List has to be read whole.
     """
-    read = ManifestRead()
+    read = ManifestRead(documents=0 if place.item else 1)
     counted, before = items[0].start, place.lines_before
     for index, span in enumerate(items):
         before += content.count(b"\n", counted, span.start)
