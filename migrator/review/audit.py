@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from migrator.errors import InputError
 from migrator.model.inventory import Finding, Inventory, Unread
@@ -12,10 +13,12 @@ from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
-from migrator.psp.authorize import Identity
 from migrator.rules.conflicts import Conflict, find_conflicts
 from migrator.rules.pod_security import NamespaceVerdict, judge_namespaces, judge_workloads
-from migrator.rules.pod_security_policy import NamespaceGrant, PolicyAdmission, PolicyDecision, make_admission
+
+if TYPE_CHECKING:
+    from migrator.psp.authorize import Identity
+    from migrator.rules.pod_security_policy import NamespaceGrant, PolicyAdmission, PolicyDecision
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Audit:
     @cached_property
     def admission(self) -> PolicyAdmission | None:
         """Give the PodSecurityPolicy plugin; None where the sources hold no such policy."""
+        if not self.inventory.pod_security_policies:
+            return None
+        from migrator.rules.pod_security_policy import make_admission
+
         return make_admission(self.world, self.requester)
 
     def shows(self, ref: ResourceRef) -> bool:

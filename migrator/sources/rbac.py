@@ -14,7 +14,6 @@ from migrator.model.objects import (
 )
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import PackedData
-from migrator.psp.read import read_policy
 from migrator.sources.extract import FieldError, ObjectReader, read_ref
 
 CLUSTER_KINDS: Final = ("ClusterRole", "ClusterRoleBinding")
@@ -24,6 +23,9 @@ def read_pod_security_policy(
     data: Mapping[str, Any], location: Location, reader: ObjectReader
 ) -> PodSecurityPolicyObject:
     """Read a PodSecurityPolicy; what the API server would refuse it for are its problems."""
+    # Loaded here: most inputs hold no such policy any more.
+    from migrator.psp.read import read_policy
+
     policy = read_policy(data)
     return PodSecurityPolicyObject(
         ref=ResourceRef(str(data["apiVersion"]), str(data["kind"]), None, policy.name),
