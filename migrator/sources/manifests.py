@@ -36,7 +36,17 @@ from migrator.sources.rbac import read_pod_security_policy, read_role, read_role
 from migrator.yaml.data import TagError, TemplateKeyError, construct, find_nearest, find_node, load_text
 from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import Node, ScalarNode, SequenceNode, check_syntax, compose, find_too_deep
-from migrator.yaml.scan import CutList, Span, column_of, cut_documents, cut_json_list, cut_list, decode, line_of
+from migrator.yaml.scan import (
+    BYTE_ORDER_MARK,
+    CutList,
+    Span,
+    column_of,
+    cut_documents,
+    cut_json_list,
+    cut_list,
+    decode,
+    line_of,
+)
 
 HELM_HINT = "render it first: helm template RELEASE CHART | migrator apply -"
 
@@ -143,7 +153,7 @@ class Lines:
 
 def is_json(path: str, content: bytes) -> bool:
     """Tell whether a file is meant as JSON: by its first character and, where that is `{` or `[`, by parsing."""
-    if content[:64].lstrip()[:1] not in (b"{", b"["):
+    if content[:64].removeprefix(BYTE_ORDER_MARK).lstrip()[:1] not in (b"{", b"["):
         return False
     if path.endswith(".json"):
         return True
@@ -190,7 +200,7 @@ def _read_document(
     text = ""
     try:
         text = decode(content[span.start : span.end])
-        if kinds and not any(kind in wanted or kind.endswith(b"List") for kind in kinds):
+        if kinds and not any(kind in wanted or kind.endswith(b"List") for kind in kinds) and _has_version(text):
             if _ALIAS.search(content, span.start, span.end):
                 compose(text)
             else:
@@ -239,6 +249,10 @@ def _find_kinds(content: bytes, span: Span) -> list[bytes]:
     return kinds
 
 
+def _has_version(text: str) -> bool:
+    return text.startswith("apiVersion:") or "\napiVersion:" in text
+
+
 def _place_error(error: TextError, place: Place, text: str) -> InputError:
     return InputError(
         place.path,
@@ -269,7 +283,7 @@ def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
             cut = cut_json_list(content)
             if cut is None:
                 return None
-            outer = load_json(decode(content[: cut.header.end].rstrip() + content[cut.footer.start :]))
+            outer = load_json(decode(_without_items(content, cut)))
             empty: Any = []
         else:
             cut = cut_list(content, span)
@@ -279,9 +293,13 @@ def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
             outer, empty = load_text(decode(frame)), None
     except (TextError, RecursionError):
         return None
-    if not isinstance(outer, dict) or outer.get("items", empty) != empty:
+    if not isinstance(outer, dict) or outer.get("items", ()) != empty:
         return None
     return LargeList(outer, cut, is_json(path, content))
+
+
+def _without_items(content: bytes, cut: CutList) -> bytes:
+    return content[: cut.header.end].removeprefix(BYTE_ORDER_MARK).rstrip() + content[cut.footer.start :]
 
 
 def read_list_range(

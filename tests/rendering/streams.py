@@ -16,8 +16,8 @@ UNRELATED = [
     "kind: ConfigMap\napiVersion: v1\nmetadata: {name: shared}\ndata:\n  a: &a text\n  b: *a\n  c: &unused x\n",
     "base: &base\n  a: 1\nother:\n  <<: *base\n  b: [*base, x]\n",
     "kind: Widget\napiVersion: example.com/v1\nmetadata:\n  name: twice\n  name: again\nspec: {a: 1, a: 2}\n",
-    "kind: ConfigMap\napiVersion: v1\nmetadata: {name: text}\ndata:\n  x: |\n    ports:\n    - hostPort: 80\n    ---\n"
-    "    ...\n",
+    "kind: ConfigMap\napiVersion: v1\nmetadata: {name: text}\ndata:\n  x: |\n    ports:\n    - hostPort: 80\n"
+    "    ---\n    ...\n",
     '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "flow"}, "data": {}}\n',
     "a: 1\nb: [80, web]\n",
     "- one\n- two: {hostPort: 80}\n",

@@ -117,7 +117,9 @@ def expect(before: bytes, plan: Plan) -> list[Any]:
             behind.append(((anchor.document, item), yaml.safe_load(change.new.text)))
     for parent, step in sorted(removals, key=lambda removal: str(removal[1]), reverse=True):
         del parent[step]
-    for place, value in reversed(sorted(behind, key=lambda entry: entry[0])):
+    behind.reverse()
+    behind.sort(key=lambda entry: entry[0], reverse=True)
+    for place, value in behind:
         document, item = place
         items, index = (documents, document) if item < 0 else (documents[document]["items"], item)
         items.insert(index + 1, value)
