@@ -140,7 +140,7 @@ class Run:
 
     def describe(self, plan: Plan) -> dict[str, Any]:
         """Give a plan as the plan file holds it."""
-        from migrator.review.document import describe_plan
+        from migrator.planning.document import describe_plan
 
         return describe_plan(plan, self.selection(), self.default_namespace, self.exclude)
 

@@ -16,6 +16,7 @@ from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.selection import Selection
 from migrator.model.world import POD_NAME_LABEL, World
+from migrator.planning.document import describe_change
 from migrator.planning.numbers import PortKey
 from migrator.planning.plan import Overrides, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
@@ -191,12 +192,6 @@ def describe_key(change: Mapping[str, Any]) -> str:
     return json.dumps([*identity, file.get("document"), file.get("item"), field.get("path"), value], sort_keys=True)
 
 
-def _describe(change: Change) -> dict[str, Any]:
-    from migrator.review.document import describe_change
-
-    return describe_change(change)
-
-
 def _find_edited_strategies(plan_file: PlanFile, original: Plan) -> dict[PortKey, str]:
     proposed: dict[PortKey, str] = {}
     for change in original.changes:
@@ -274,8 +269,8 @@ def _read_service_numbers(plan_file: PlanFile) -> Iterator[tuple[MemberKey, int]
 
 def _refuse_other_edits(plan_file: PlanFile, original: Plan, plan: Plan, replanned: Set[ResourceRef]) -> None:
     """Refuse what was edited and would not be followed, rather than pass over it."""
-    then = {describe_key(described): described for described in map(_describe, original.changes)}
-    now = {describe_key(described): described for described in map(_describe, plan.changes)}
+    then = {describe_key(described): described for described in map(describe_change, original.changes)}
+    now = {describe_key(described): described for described in map(describe_change, plan.changes)}
     hint = "strategies and node ports can be edited, and changes taken out; make the plan again for more"
     for change in plan_file.document["changes"]:
         key = describe_key(change)
@@ -303,11 +298,11 @@ def _refuse_other_edits(plan_file: PlanFile, original: Plan, plan: Plan, replann
 def _drop_changes(plan_file: PlanFile, original: Plan, plan: Plan, replanned: Set[ResourceRef]) -> Plan:
     """Leave out the changes that a person took out of the file."""
     listed = {describe_key(change) for change in plan_file.document["changes"]}
-    dropped = {describe_key(_describe(change)) for change in original.changes} - listed
+    dropped = {describe_key(describe_change(change)) for change in original.changes} - listed
     kept: list[Change] = []
     gone: list[Change] = []
     for change in plan.changes:
-        is_gone = describe_key(_describe(change)) in dropped and change.workload not in replanned
+        is_gone = describe_key(describe_change(change)) in dropped and change.workload not in replanned
         (gone if is_gone else kept).append(change)
     _refuse_halves(plan_file, kept, gone)
     return dataclasses.replace(plan, changes=tuple(kept))

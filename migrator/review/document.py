@@ -1,4 +1,4 @@
-"""Plans and audits as plain data: what `-o json`, `-o yaml` and `--save` write.
+"""Audits as plain data, and plain data as JSON or YAML.
 
 Field names are the Kubernetes API's and those of the KRM functions specification's results.
 """
@@ -8,46 +8,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from migrator import __version__
-from migrator.model.edit import APPEND, FieldEdit
+from migrator.model.edit import FieldEdit
 from migrator.model.field import format_path
-from migrator.model.inventory import Finding, KeyFate, Unread
-from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry, WorkloadPlan
 from migrator.model.policy import Policy
-from migrator.model.reference import Location, ResourceRef
-from migrator.model.selection import EVERYTHING, Selection
-from migrator.model.workload import HostPort, PodSecurity, Workload
+from migrator.model.workload import PodSecurity, Workload
 from migrator.model.world import World
+from migrator.planning.document import (
+    FORMAT_VERSION,
+    describe_finding,
+    describe_host_port,
+    describe_keys,
+    describe_location,
+    describe_ref,
+    describe_unread,
+    write_edit_path,
+)
 from migrator.podsecurity.level import Level
-from migrator.yaml.data import load_text
 
 if TYPE_CHECKING:
     from migrator.review.audit import Audit
     from migrator.rules.pod_security_policy import NamespaceGrant, PolicyDecision
-
-FORMAT_VERSION = "1.0"
-
-
-def describe_ref(ref: ResourceRef) -> dict[str, Any]:
-    """Give an object's identity."""
-    return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
-
-
-def describe_location(location: Location) -> dict[str, Any]:
-    """Give a place in a source."""
-    place = {"path": location.path, "document": location.document, "line": location.line}
-    return place if location.item is None else {**place, "item": location.item}
-
-
-def describe_host_port(port: HostPort) -> dict[str, Any]:
-    """Give a host port with the API's defaults."""
-    return {
-        "container": port.container,
-        "containerPort": port.container_port,
-        "hostPort": port.host_port,
-        "hostIP": port.host_ip,
-        "protocol": port.protocol,
-    }
 
 
 def describe_audit(audit: Audit, level: Level | None = None) -> dict[str, Any]:
@@ -74,9 +54,9 @@ def describe_audit(audit: Audit, level: Level | None = None) -> dict[str, Any]:
             | {"recommended": verdict.after, "because": verdict.because}
             for verdict in audit.verdicts
         ],
-        "findings": [_describe_finding(finding) for finding in audit.findings],
-        "unread": [_describe_unread(item) for item in audit.unread],
-        **_describe_keys(audit.inventory.keys),
+        "findings": [describe_finding(finding) for finding in audit.findings],
+        "unread": [describe_unread(item) for item in audit.unread],
+        **describe_keys(audit.inventory.keys),
     }
 
 
@@ -157,153 +137,6 @@ def _describe_remedies(workload: Workload, level: Level, policy: Policy) -> list
 def _describe_edit(edit: FieldEdit) -> dict[str, Any]:
     described = {"op": edit.op, "path": write_edit_path(edit)}
     return described if edit.op == "remove" else {**described, "value": edit.value}
-
-
-def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:
-    return {
-        "name": namespace.name,
-        "needed": namespace.needed,
-        "after": namespace.after,
-        "recommended": namespace.recommended,
-        "because": list(namespace.because),
-        "notes": list(namespace.notes),
-        "labels": dict(namespace.labels),
-        "commands": list(namespace.commands),
-    }
-
-
-def _describe_keys(keys: tuple[KeyFate, ...]) -> dict[str, Any]:
-    """Give the fate of every key of the Rancher stacks; nothing where there are none."""
-    if not keys:
-        return {}
-    described = [
-        {"path": item.path, "line": item.line, "key": item.key, "fate": item.fate, "message": item.message}
-        for item in keys
-    ]
-    return {"keys": described}
-
-
-def _describe_unread(item: Unread) -> dict[str, Any]:
-    return {"path": item.path, "document": item.document, "reason": item.reason}
-
-
-def _describe_finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity,
-        "message": finding.message,
-        "resourceRef": describe_ref(finding.resource) if finding.resource else None,
-        "file": describe_location(finding.location) if finding.location else None,
-    }
-
-
-def describe_plan(
-    plan: Plan,
-    selection: Selection = EVERYTHING,
-    default_namespace: str | None = None,
-    exclude: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """Give a plan as the plan file holds it."""
-    return {
-        "formatVersion": FORMAT_VERSION,
-        "migratorVersion": __version__,
-        "policy": plan.policy.document,
-        "sources": list(plan.sources),
-        "phase": plan.phase,
-        "selection": _describe_selection(selection, default_namespace, exclude),
-        "inputs": [{"path": path, "sha256": sha256} for path, sha256 in plan.inputs],
-        "findings": [_describe_finding(finding) for finding in plan.findings],
-        "changes": [describe_change(change) for change in plan.changes],
-        "portMap": [_describe_port_map(entry) for entry in plan.port_map],
-        "namespaces": [_describe_namespace(namespace) for namespace in plan.namespaces],
-        "workloads": [_describe_workload_plan(item) for item in plan.workloads],
-        "unread": [_describe_unread(item) for item in plan.unread],
-        **_describe_keys(plan.keys),
-    }
-
-
-def _describe_workload_plan(item: WorkloadPlan) -> dict[str, Any]:
-    return {
-        "resourceRef": describe_ref(item.resource),
-        "file": describe_location(item.location),
-        "podSecurity": {"before": item.before, "after": item.after},
-    }
-
-
-def _describe_selection(
-    selection: Selection, default_namespace: str | None, exclude: tuple[str, ...]
-) -> dict[str, Any]:
-    given = {
-        "namespaces": sorted(selection.namespaces) if selection.namespaces is not None else None,
-        "workloads": sorted(selection.workloads) if selection.workloads is not None else None,
-        "rules": sorted(selection.rules) if selection.rules is not None else None,
-        "defaultNamespace": default_namespace,
-        "exclude": list(exclude) or None,
-    }
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def describe_change(change: Change) -> dict[str, Any]:
-    """Give a change as the plan file holds it."""
-    described: dict[str, Any] = {
-        "rule": change.rule,
-        "decision": change.decision,
-        "strategy": change.strategy,
-        "phase": change.phase,
-        "action": change.action,
-        "resourceRef": describe_ref(change.resource),
-        "file": describe_location(change.location),
-        "field": _describe_field(change),
-        "workload": describe_ref(change.workload),
-        "message": change.reason.message,
-        "effect": change.effect,
-        "considered": [{"strategy": item.strategy, "because": item.because} for item in change.reason.considered],
-        "wayBack": change.reason.way_back,
-        "caveats": list(change.reason.caveats),
-        "sources": list(change.reason.sources),
-    }
-    if change.ports:
-        described["hostPorts"] = [describe_host_port(port) for port in change.ports]
-    return described
-
-
-def _describe_field(change: Change) -> dict[str, Any]:
-    if change.new is not None:
-        return {"path": "", "currentValue": None, "proposedValue": load_text(change.new.text)}
-    if change.edit is None:
-        return {"path": "", "currentValue": change.current, "proposedValue": None}
-    proposed = None if change.edit.op == "remove" else change.edit.value
-    return {"path": write_path(change), "currentValue": change.current, "proposedValue": proposed}
-
-
-def write_path(change: Change) -> str:
-    """Write the path of the field that a change is about; `[-]` stands for a new item of a list."""
-    return write_edit_path(change.edit) if change.edit is not None else ""
-
-
-def write_edit_path(edit: FieldEdit) -> str:
-    """Write the path of the field that an edit is about."""
-    *above, last = edit.path
-    return f"{format_path(tuple(above))}[-]" if last == APPEND else format_path(edit.path)
-
-
-def _describe_port_map(entry: PortMapEntry) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "resourceRef": describe_ref(entry.resource),
-        "protocol": entry.protocol,
-        "old": {"hostIP": entry.old_ip, "port": entry.old_port},
-        "new": {
-            "service": describe_ref(entry.service) if entry.service else None,
-            "port": entry.port,
-            "nodePort": entry.node_port,
-        },
-        "whoMustChange": entry.who_must_change,
-    }
-    if entry.pod is not None:
-        described["pod"] = entry.pod
-    if entry.query is not None:
-        described["query"] = entry.query
-    return described
 
 
 def write_document(document: Any, output: str) -> str:

@@ -12,9 +12,9 @@ from migrator.model.plan import Change, Plan, PortMapEntry, Reason
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
+from migrator.planning.document import write_edit_path, write_path
 from migrator.podsecurity.labels import ENFORCE
 from migrator.podsecurity.level import Level
-from migrator.review.document import write_edit_path, write_path
 from migrator.rules.conflicts import Conflict
 from migrator.rules.hardening import Remedy
 from migrator.rules.pod_security import find_version

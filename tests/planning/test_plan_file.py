@@ -13,12 +13,13 @@ from migrator.errors import InputError, MigratorError, PolicyError
 from migrator.model.inventory import Inventory
 from migrator.model.plan import Plan
 from migrator.model.selection import EVERYTHING
+from migrator.planning.document import describe_plan
 from migrator.planning.find import is_plan_file
 from migrator.planning.plan import Overrides, plan_changes
 from migrator.planning.plan_file import load_plan_file, read_port_map, refuse_stale, restore_plan
 from migrator.policy.load import built_in_policy
 from migrator.rendering.render import render_plan
-from migrator.review.document import describe_plan, write_document
+from migrator.review.document import write_document
 from migrator.sources.read import ReadOptions, read_sources
 
 DEPLOYMENT = """\

@@ -27,11 +27,11 @@ from migrator.errors import MigratorError
 from migrator.model.inventory import Inventory
 from migrator.model.plan import Plan
 from migrator.model.selection import Selection
+from migrator.planning.document import write_path
 from migrator.planning.plan import NOTHING_FIXED, Overrides, plan_changes
 from migrator.policy.load import parse_policy
 from migrator.rendering.diff import write_diff
 from migrator.rendering.render import FileChange, render_plan
-from migrator.review.document import write_path
 from migrator.sources.read import ReadOptions, read_sources
 from migrator.sources.tables import load_table
 
