@@ -11,18 +11,20 @@ from typing import Any
 
 from migrator.model.objects import Kustomization, KustomizationPatch
 from migrator.model.reference import Location
-from migrator.yaml.data import construct, find_nearest
+from migrator.yaml.data import construct, find_nearest, load_text
 from migrator.yaml.nodes import Node, compose
-from migrator.yaml.scan import line_of
+from migrator.yaml.scan import cut_documents, decode, line_of
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 LoadText = Callable[[str], str | None]
 """Gives the text of a file by its path, None where there is none to be had."""
 
 
-def read_kustomization(path: str, text: str, load_text: LoadText) -> Kustomization | None:
-    """Read a kustomization file; `load_text` gives the patches that it names.
+def read_kustomization(path: str, text: str, load_file: LoadText) -> Kustomization | None:
+    """Read a kustomization file; `load_file` gives the patches that it names.
 
     None where it holds no mapping. Raises TextError where it is not YAML.
     """
@@ -36,7 +38,7 @@ def read_kustomization(path: str, text: str, load_text: LoadText) -> Kustomizati
         return posixpath.normpath(posixpath.join(folder, entry))
 
     listed = [*_texts(data, "resources"), *_texts(data, "bases"), *_texts(data, "components")]
-    patches = tuple(_read_patches(data, root, text, resolve, load_text))
+    patches = tuple(_read_patches(data, root, text, resolve, load_file))
     return Kustomization(
         location=Location(path, 0, None, line_of(text, root.start_mark.index)),
         folder=folder or ".",
@@ -63,33 +65,40 @@ def _maps(data: Mapping[str, Any], key: str) -> list[tuple[int, Mapping[str, Any
 
 
 def _read_patches(
-    data: Mapping[str, Any], root: Node, text: str, resolve: Callable[[str], str], load_text: LoadText
+    data: Mapping[str, Any], root: Node, text: str, resolve: Callable[[str], str], load_file: LoadText
 ) -> Iterator[KustomizationPatch]:
     for key in ("patchesStrategicMerge", "patchesJson6902", "patches"):
         for index, entry in enumerate(data[key] if isinstance(data.get(key), list) else ()):
             line = line_of(text, find_nearest(root, (key, index)).start_mark.index)
+            path, body = None, None
+            target: Mapping[str, Any] = {}
             if isinstance(entry, str):
-                if "\n" in entry:
-                    yield _read_patch(None, entry, line, {})
-                else:
-                    path = resolve(entry)
-                    yield _read_patch(path, load_text(path), line, {})
+                path, body = (None, entry) if "\n" in entry else (resolve(entry), None)
             elif isinstance(entry, dict):
-                target = entry.get("target") if isinstance(entry.get("target"), dict) else {}
+                target = entry["target"] if isinstance(entry.get("target"), dict) else {}
                 if isinstance(entry.get("path"), str):
                     path = resolve(entry["path"])
-                    yield _read_patch(path, load_text(path), line, target or {})
                 elif isinstance(entry.get("patch"), str):
-                    yield _read_patch(None, entry["patch"], line, target or {})
+                    body = entry["patch"]
+            if path is not None:
+                body = load_file(path)
+            if path is not None or body is not None:
+                for document in _load_documents(body or ""):
+                    yield _read_patch(path, document, line, target)
 
 
-def _read_patch(path: str | None, text: str | None, line: int, target: Mapping[str, Any]) -> KustomizationPatch:
+def _load_documents(text: str) -> list[Any]:
+    """Load a patch, which may be several in one file; at least one, None where it cannot be read."""
+    content = text.encode()
     try:
-        root = compose(text) if text else None
-        body = construct(root) if root is not None else None
+        documents = [load_text(decode(content[span.start : span.end])) for span in cut_documents(content)]
     except Exception:
-        # A patch that holds several documents or does not parse: kustomize will say so itself.
-        body = None
+        # kustomize will say so itself.
+        return [None]
+    return documents or [None]
+
+
+def _read_patch(path: str | None, body: Any, line: int, target: Mapping[str, Any]) -> KustomizationPatch:
     metadata = body.get("metadata") if isinstance(body, dict) and isinstance(body.get("metadata"), dict) else {}
     kind = target.get("kind") or (body.get("kind") if isinstance(body, dict) else None)
     name = target.get("name") or (metadata.get("name") if metadata else None)
@@ -106,36 +115,40 @@ def _read_patch(path: str | None, text: str | None, line: int, target: Mapping[s
 
 def _find_ports(body: Any) -> tuple[bool, list[int]]:
     """Find host ports that a patch sets, and whether it writes into a container's `ports` at all."""
-    if isinstance(body, list):
-        operations = [item for item in body if isinstance(item, dict)]
-        touching = [item for item in operations if "/ports" in str(item.get("path", ""))]
-        found: list[int] = []
-        for item in operations:
-            value = item.get("value")
-            if str(item.get("path", "")).endswith("/hostPort") and isinstance(value, int):
-                found.append(value)
-            _, nested = _find_ports(value) if isinstance(value, dict | list) else (False, [])
-            found.extend(nested)
-            if isinstance(value, dict) and isinstance(value.get("hostPort"), int):
-                found.append(value["hostPort"])
-        return bool(touching) or bool(found), found
-    if not isinstance(body, dict):
-        return False, []
     touches, found = False, []
+    if isinstance(body, list):
+        for operation in body:
+            if isinstance(operation, dict):
+                path = str(operation.get("path", ""))
+                numbers = list(_find_host_ports({path.rpartition("/")[2]: operation.get("value")}))
+                touches = touches or "/ports" in path or bool(numbers)
+                found.extend(numbers)
+        return touches, found
     for container in _find_containers(body):
         ports = container.get("ports")
         if isinstance(ports, Sequence):
             touches = True
-            found.extend(
-                port["hostPort"] for port in ports if isinstance(port, dict) and isinstance(port.get("hostPort"), int)
-            )
+            found.extend(_find_host_ports(ports))
     return touches, found
+
+
+def _find_host_ports(data: Any) -> Iterator[int]:
+    """Find host ports anywhere in a value: an operation may set a number, an entry, a container or all of a pod."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key == "hostPort" and isinstance(value, int):
+                yield value
+            else:
+                yield from _find_host_ports(value)
+    elif isinstance(data, list):
+        for item in data:
+            yield from _find_host_ports(item)
 
 
 def _find_containers(data: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(data, dict):
         for key, value in data.items():
-            if key in ("containers", "initContainers") and isinstance(value, list):
+            if key in _CONTAINER_LISTS and isinstance(value, list):
                 yield from (item for item in value if isinstance(item, dict))
             else:
                 yield from _find_containers(value)
@@ -145,14 +158,17 @@ def find_roots(kustomizations: Sequence[Kustomization]) -> Mapping[str, tuple[tu
     """Find, for each path that kustomizations list, the builds that reach it.
 
     Maps a file's path to (the outermost kustomization's file, the namespace that this build gives it). The
-    outermost namespace wins, as kustomize's namespace transformer runs last there.
+    outermost namespace wins, as kustomize's namespace transformer runs last there. A component works on all that the
+    kustomization has which lists it, before that one's own namespace is set.
     """
     by_folder = {kustomization.folder: kustomization for kustomization in kustomizations}
     listed = {path for kustomization in kustomizations for path in kustomization.resources}
     reached: dict[str, list[tuple[str, str | None]]] = {}
 
     def descend(kustomization: Kustomization, root: str, namespace: str | None, above: frozenset[str]) -> None:
-        namespace = namespace or kustomization.namespace
+        parts = [by_folder[path] for path in kustomization.resources if path in by_folder]
+        by_components = [part.namespace for part in parts if part.kind == "Component" and part.namespace]
+        namespace = namespace or kustomization.namespace or (by_components[-1] if by_components else None)
         for path in kustomization.resources:
             below = by_folder.get(path)
             if below is None:
