@@ -96,7 +96,7 @@ def _walk(
                     unread.append(Unread(path, None, "a link that leads out of the source: not followed"))
         elif entry.is_dir():
             yield from _walk(path, root, charts, unread, patterns)
-        elif entry.name.endswith(MANIFEST_SUFFIXES) or entry.name == "Kustomization":
+        elif entry.is_file() and (entry.name.endswith(MANIFEST_SUFFIXES) or entry.name == "Kustomization"):
             if entry.name == "Chart.yaml":
                 charts.add(posixpath.dirname(path) or ".")
             yield FoundFile(path, root, entry.stat().st_size, _is_excluded(path, root, patterns))
@@ -105,10 +105,11 @@ def _walk(
 def _is_excluded(path: str, root: str, patterns: tuple[str, ...]) -> bool:
     inside = posixpath.relpath(path, root) if path != root else posixpath.basename(path)
     parts = inside.split("/")
-    candidates = {path, inside, *parts, *("/".join(parts[: count + 1]) for count in range(len(parts)))}
-    return any(
-        fnmatch.fnmatchcase(candidate, pattern.rstrip("/")) for pattern in patterns for candidate in candidates
-    )
+    above = {"/".join(parts[: count + 1]) for count in range(len(parts))}
+    # With a slash in front they match `/here`, and `**/here`, which means any depth and none.
+    candidates = {path, *parts, *above, *(f"/{candidate}" for candidate in above)}
+    wanted = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
+    return any(fnmatch.fnmatchcase(candidate, pattern) for pattern in wanted for candidate in candidates)
 
 
 def read_bytes(path: str) -> bytes:
