@@ -293,7 +293,7 @@ def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
             outer, empty = load_text(decode(frame)), None
     except (TextError, RecursionError):
         return None
-    if not isinstance(outer, dict) or outer.get("items", ()) != empty:
+    if not isinstance(outer, dict) or outer.get("items", ()) != empty or not isinstance(outer.get("apiVersion"), str):
         return None
     return LargeList(outer, cut, is_json(path, content))
 
