@@ -191,6 +191,8 @@ def check_lines(before: bytes, done: Migrated) -> None:
             assert re.search(r"[\[\]{}]", line), line
     if b"\r\n" not in before:
         assert b"\r" not in done.after
+    elif not before.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
+        assert done.after.count(b"\n") == done.after.count(b"\r\n")
 
 
 def check_places(content: bytes, inventory: Inventory) -> None:
