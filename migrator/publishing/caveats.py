@@ -20,8 +20,12 @@ NAMED = 4
 
 
 @cache
-def _table() -> Mapping[str, Mapping[str, Any]]:
-    return {row["id"]: row for row in load_table("rules/caveats.yaml")}
+def _list_rows(strategy: str) -> tuple[tuple[Mapping[str, Any], bool], ...]:
+    """List the caveats, each with whether its `match` can hold for a strategy."""
+    return tuple(
+        (row, "match" in row and strategy in row["match"].get("strategies", (strategy,)))
+        for row in load_table("rules/caveats.yaml")
+    )
 
 
 def find_caveats(
@@ -74,8 +78,8 @@ def find_caveats(
         }
         texts = [
             render_text(row["text"], facts)
-            for name, row in _table().items()
-            if name in decision.reason.caveats or ("match" in row and match_facts(row["match"], facts))
+            for row, can_hold in _list_rows(decision.strategy)
+            if row["id"] in decision.reason.caveats or (can_hold and match_facts(row["match"], facts))
         ]
         found[index] = tuple(texts)
     return found

@@ -88,6 +88,15 @@ class ServiceForm:
     traffic_distribution: str | None = None
     node_ports: bool = False
 
+    def traffic(self) -> dict[str, str]:
+        """Give the fields that say where traffic goes, as the Service spells them."""
+        fields = {
+            "externalTrafficPolicy": self.external_traffic_policy,
+            "internalTrafficPolicy": self.internal_traffic_policy,
+            "trafficDistribution": self.traffic_distribution,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
     def fits(self, service: Service) -> bool:
         """Tell whether an existing Service already does what this form is for."""
         if self.node_ports:
@@ -344,8 +353,8 @@ def _create_service(
         labels=copy_labels(workload),
         selector=selector,
         ports=[port.entry() for port in ports],
-        form=form,
-        workload=workload.ref,
+        type=form.type,
+        traffic=form.traffic(),
     )
     placement, location = group.places.choose(workload, name)
     first = ports[0].decision

@@ -51,6 +51,7 @@ def decide_host_ports(world: World) -> tuple[tuple[Decision, ...], tuple[Finding
     Raises InputError for an annotation that says nothing known.
     """
     rows = _order_rows(world.policy)
+    unasked = tuple(row for row in rows if "requested" not in row.match)
     decisions: list[Decision] = []
     findings: list[Finding] = []
     for workload in world.inventory.workloads:
@@ -61,7 +62,8 @@ def decide_host_ports(world: World) -> tuple[tuple[Decision, ...], tuple[Finding
         shared = _workload_facts(world, workload)
         for port in workload.host_ports:
             facts = _port_facts(world, workload, port, shared)
-            row = next(row for row in rows if match_facts(row.match, facts))
+            candidates = unasked if facts["requested"] is None else rows
+            row = next(row for row in candidates if match_facts(row.match, facts))
             decision, finding = _decide(workload, port, row, facts)
             decisions.append(decision)
             if finding is not None:
