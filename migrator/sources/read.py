@@ -20,7 +20,7 @@ from migrator.sources.manifests import HELM_HINT, ManifestRead, ReadSettings, jo
 from migrator.sources.ranges import FileRead, read_file, read_files
 from migrator.sources.rbac import CLUSTER_KINDS
 from migrator.sources.stacks import StackOptions, is_compose_file, read_stacks
-from migrator.yaml.scan import decode, line_of
+from migrator.yaml.scan import column_of, decode, line_of
 
 PARALLEL_FROM = 3_000_000
 """Bytes from which on a second process pays: starting it costs what reading a quarter of this does."""
@@ -129,7 +129,11 @@ def _gather_stacks(sources: Sequence[str], settings: ReadSettings, options: Read
 
 
 def _hash_file(file: FoundFile) -> FileRead:
-    content = read_bytes(file.path)
+    """Hash a kustomization; one that cannot be read is an error already."""
+    try:
+        content = read_bytes(file.path)
+    except InputError:
+        return FileRead(file.path, "", 0, ManifestRead())
     return FileRead(file.path, hash_content(content), len(content), ManifestRead(documents=1))
 
 
@@ -151,10 +155,15 @@ def _read_kustomizations(files: Iterable[FoundFile]) -> tuple[tuple[Kustomizatio
         try:
             text = decode(read_bytes(file.path))
             kustomization = read_kustomization(file.path, text, load_text)
+        except InputError as error:
+            if not file.excluded:
+                errors.append(error)
+            continue
         except TextError as error:
             if not file.excluded:
+                line, column = line_of(text, error.index), column_of(text, error.index)
                 hint = "correct the kustomization, or leave its folder out"
-                errors.append(InputError(file.path, error.problem, line=line_of(text, error.index), hint=hint))
+                errors.append(InputError(file.path, error.problem, line=line, column=column, hint=hint))
             continue
         if kustomization is not None:
             kustomizations.append(kustomization)

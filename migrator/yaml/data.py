@@ -107,7 +107,7 @@ def _list_merged(node: Node, duplicates: list[ScalarNode] | None) -> list[dict[s
 def _construct_scalar(node: ScalarNode) -> Any:
     value = node.value
     if len(value) >= MAX_SCALAR:
-        raise TextError(f"a scalar of {len(value)} characters", node.start_mark.index)
+        raise TextError(f"a scalar of {len(value)} characters; {MAX_SCALAR} are read at most", node.start_mark.index)
     tag = node.tag
     if type(tag) is str:
         if tag == _STRING_TAG:
