@@ -13,7 +13,7 @@ import typer
 
 from migrator import __version__
 from migrator.errors import InputError, MigratorError
-from migrator.run import Request, Run, check_choice, say
+from migrator.run import Run, check_choice, make_request, say
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
@@ -197,28 +197,15 @@ def audit(
     Example: migrator audit deploy/ --level baseline
     Example: migrator audit deploy/ --workload shop/Deployment/cart -v
     """
+    given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml"))
     if level is not None:
         check_choice("--level", level, ("baseline", "restricted"))
     from migrator.podsecurity.level import parse_level
 
     asked = parse_level(level) if level is not None else None
-    run = Run(
-        Request(
-            sources,
-            policy,
-            _set_pod_security(pod_security_version, settings, quiet),
-            exclude or [],
-            default_namespace,
-            workloads=workload or [],
-            answers=answers,
-            stack=stack,
-            ask=ask,
-            keep_going=keep_going,
-            jobs=jobs,
-            quiet=quiet,
-        )
-    )
+    given["settings"] = _set_pod_security(pod_security_version, settings, quiet)
+    run = Run(make_request(given))
     made = run.make_audit(requester)
     if output == "text":
         from migrator.review.text import write_audit
@@ -285,26 +272,9 @@ def plan(
 
     Example: migrator plan deploy/ --save plan.json
     """
+    given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml"))
-    run = Run(
-        Request(
-            sources,
-            policy,
-            settings or [],
-            exclude or [],
-            default_namespace,
-            namespace or [],
-            workload or [],
-            only or [],
-            port_map,
-            answers,
-            stack,
-            ask,
-            keep_going,
-            jobs,
-            quiet,
-        )
-    )
+    run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
     from migrator.review.document import write_document
 
@@ -347,25 +317,8 @@ def diff(
 
     Example: migrator diff deploy/ > change.patch
     """
-    run = Run(
-        Request(
-            sources,
-            policy,
-            settings or [],
-            exclude or [],
-            default_namespace,
-            namespace or [],
-            workload or [],
-            only or [],
-            port_map,
-            answers,
-            stack,
-            ask,
-            keep_going,
-            jobs,
-            quiet,
-        )
-    )
+    given = dict(locals())
+    run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
     from migrator.rendering.diff import find_base, write_diff
 
@@ -407,26 +360,9 @@ def apply(
 
     Example: migrator apply deploy/ --in-place --phase expand
     """
+    given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml"))
-    run = Run(
-        Request(
-            sources,
-            policy,
-            settings or [],
-            exclude or [],
-            default_namespace,
-            namespace or [],
-            workload or [],
-            only or [],
-            port_map,
-            answers,
-            stack,
-            ask,
-            keep_going,
-            jobs,
-            quiet,
-        )
-    )
+    run = Run(make_request(given))
     targets = [in_place, out is not None, stdout or (not in_place and out is None and run.sources == ["-"])]
     if sum(targets) != 1:
         raise InputError("apply", "say where to write", hint="one of --in-place, --out DIR, --stdout")

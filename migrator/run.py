@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,17 @@ class Request:
     keep_going: bool = False
     jobs: int | None = None
     quiet: bool = False
+
+
+_OPTIONS = {"namespace": "namespaces", "workload": "workloads", "only": "rules"}
+"""The options that can be given several times, named for one of their values."""
+
+
+def make_request(given: Mapping[str, Any]) -> Request:
+    """Make the request of a command's options; those that are no part of it, and those not given, are left out."""
+    named = {_OPTIONS.get(name, name): value for name, value in given.items() if value is not None}
+    known = {item.name for item in fields(Request)}
+    return Request(**{name: value for name, value in named.items() if name in known})
 
 
 class Run:
