@@ -152,7 +152,6 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     unread: tuple[Unread, ...] = ()
     keys: tuple[KeyFate, ...] = ()
-    files: tuple[str, ...] = field(default=())
 
     def open_numbers(self) -> tuple[PortMapEntry, ...]:
         """Give the ports whose number only the cluster will know."""

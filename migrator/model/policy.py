@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from migrator.model.workload import WorkloadKind
 
 StrategyName = str
+HostPortStrategy = Literal[
+    "keep",
+    "remove",
+    "node_port",
+    "node_port_per_pod",
+    "node_local",
+    "cluster_ip",
+    "load_balancer",
+    "anti_affinity",
+]
+STRATEGIES: tuple[HostPortStrategy, ...] = get_args(HostPortStrategy)
+"""What a policy, an annotation or a plan file can ask for."""
+
 ClientAddresses = Literal["needed", "irrelevant"]
 
 

@@ -168,13 +168,6 @@ class Workload:
     pod: PackedData
     pod_security: PodSecurity | None = None
 
-    @property
-    def selector_labels(self) -> tuple[tuple[str, str], ...]:
-        """Give the labels that a Service for this workload selects by; () where nothing usable is there."""
-        if self.selector is not None:
-            return self.selector.match_labels
-        return tuple(sorted(self.pod_labels.items()))
-
     def used_ports(self) -> tuple[HostPort, ...]:
         """Give the ports that the scheduler holds against other pods.
 

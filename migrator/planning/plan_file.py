@@ -12,7 +12,7 @@ from typing import Any
 from migrator.errors import InputError, PolicyError, TextError
 from migrator.model.inventory import Inventory
 from migrator.model.plan import Change, Plan
-from migrator.model.policy import Policy
+from migrator.model.policy import STRATEGIES, Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.selection import Selection
 from migrator.model.world import POD_NAME_LABEL, World
@@ -20,7 +20,6 @@ from migrator.planning.document import describe_change
 from migrator.planning.numbers import PortKey
 from migrator.planning.plan import Overrides, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
-from migrator.rules.host_port import STRATEGIES
 from migrator.strategies.pod_security import find_unmet_labels
 from migrator.yaml.data import load_text
 from migrator.yaml.scan import line_of

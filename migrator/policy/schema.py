@@ -7,16 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-Strategy = Literal[
-    "keep",
-    "remove",
-    "node_port",
-    "node_port_per_pod",
-    "node_local",
-    "cluster_ip",
-    "load_balancer",
-    "anti_affinity",
-]
+from migrator.model.policy import HostPortStrategy
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 OneOrMany = bool | int | str | list[str] | list[int]
 
@@ -86,7 +78,7 @@ class HostPortForm(_Form):
     """A decision about host ports; the first that matches wins."""
 
     match: MatchForm = Field(default_factory=lambda: MatchForm())
-    strategy: Strategy
+    strategy: HostPortStrategy
     because: Annotated[str, StringConstraints(min_length=1)] = Field(
         ..., description="Why: a reviewer reads it beside the change."
     )

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+from collections.abc import Iterator
 
-from migrator.model.plan import Placement
-from migrator.model.reference import Location
+from migrator.model.edit import APPEND, FieldEdit
+from migrator.model.plan import Change, Placement, Reason
+from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.sources.files import STDIN
+
+
+def list_new_file(world: World, created: Change, beside: Location) -> Iterator[Change]:
+    """List a new object's file in the kustomizations that list the file which it stands beside."""
+    for kustomization in world.kustomizations_listing.get(beside.path, ()):
+        entry = posixpath.relpath(created.location.path, kustomization.folder)
+        name = kustomization.location.path
+        yield dataclasses.replace(
+            created,
+            action="update",
+            resource=ResourceRef(kustomization.api_version, kustomization.kind, None, name),
+            location=kustomization.location,
+            reason=Reason(f"{entry} is listed, so that kustomize builds it."),
+            edit=FieldEdit("add", ("resources", APPEND), entry),
+            new=None,
+            ports=(),
+        )
 
 
 class Places:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import posixpath
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +13,12 @@ from typing import Any
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.objects import Service, ServicePort
-from migrator.model.plan import Change, Decision, NewObject, Phase, PortMapEntry, Reason
+from migrator.model.plan import Change, Decision, NewObject, Phase, PortMapEntry
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World, find_targeting_ports
 from migrator.publishing.node_ports import Number
+from migrator.publishing.placement import list_new_file
 from migrator.publishing.proposal import Group, Proposal, list_names, remove_host_ports, strategy_text
 from migrator.rules.host_port import find_selector, is_label
 from migrator.templates import render_template, render_text
@@ -363,7 +363,7 @@ def _create_service(
     reason = dataclasses.replace(reason, message=f"{reason.message}{_say_numbers(ports)}")
     phase: Phase = "contract" if all(port.phase == "contract" for port in ports) else "expand"
     ref = ResourceRef("v1", "Service", workload.ref.namespace, name)
-    yield Change(
+    created = Change(
         rule=first.rule,
         decision=first.row,
         strategy=group.strategy,
@@ -376,8 +376,9 @@ def _create_service(
         new=NewObject(text, placement, workload.location),
         ports=tuple(port.decision.port for port in ports),
     )
+    yield created
     if placement == "file":
-        yield from _list_file(group, first, location.path, phase)
+        yield from list_new_file(group.world, created, workload.location)
 
 
 def _say_numbers(ports: Sequence[PublishedPort]) -> str:
@@ -388,24 +389,6 @@ def _say_numbers(ports: Sequence[PublishedPort]) -> str:
             reasons.setdefault(port.number.because, []).append(str(port.port))
     sentences = [render_text(because, {"port": " and ".join(numbers)}) for because, numbers in reasons.items()]
     return "".join(f" {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences)
-
-
-def _list_file(group: Group, decision: Decision, path: str, phase: Phase) -> Iterator[Change]:
-    for kustomization in group.world.kustomizations_listing.get(group.workload.location.path, ()):
-        entry = posixpath.relpath(path, kustomization.folder)
-        name = kustomization.location.path
-        yield Change(
-            rule=decision.rule,
-            decision=decision.row,
-            strategy=group.strategy,
-            phase=phase,
-            action="update",
-            resource=ResourceRef(kustomization.api_version, kustomization.kind, None, name),
-            location=kustomization.location,
-            workload=group.workload.ref,
-            reason=Reason(f"{entry} is listed, so that kustomize builds it."),
-            edit=FieldEdit("add", ("resources", APPEND), entry),
-        )
 
 
 def copy_labels(workload: Workload) -> dict[str, str]:

@@ -13,7 +13,7 @@ from migrator.model.field import FieldPath
 from migrator.model.inventory import SourceFile
 from migrator.model.plan import Change, Plan
 from migrator.parallel import map_in_processes
-from migrator.sources.files import STDIN, hash_content, read_bytes
+from migrator.sources.files import hash_content, read_bytes
 from migrator.sources.manifests import is_json
 from migrator.yaml.data import construct, find_node, load_text
 from migrator.yaml.edit import (
@@ -77,7 +77,6 @@ class _Work:
     """What is to be done in one file: field edits and new objects by the object they stand at."""
 
     path: str
-    sha256: str
     edits: Mapping[tuple[int, int | None], tuple[FieldEdit, ...]]
     objects: Mapping[tuple[int, int | None], tuple[str, ...]]
 
@@ -130,7 +129,6 @@ def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
     return [
         _Work(
             path=path,
-            sha256=known[path].sha256,
             edits={place: tuple(items) for place, items in edits.get(path, {}).items()},
             objects={place: tuple(items) for place, items in objects.get(path, {}).items()},
         )
@@ -385,8 +383,3 @@ def _to_bytes(start: int, text: str, edits: Iterable[TextEdit]) -> list[Replacem
         replacements.append(Replacement(offset, end, edit.text.encode()))
         position, offset = edit.end, end
     return replacements
-
-
-def is_stdin(path: str) -> bool:
-    """Tell whether a path stands for standard input."""
-    return path == STDIN

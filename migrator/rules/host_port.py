@@ -12,7 +12,7 @@ from typing import Any
 from migrator.errors import InputError
 from migrator.model.inventory import Finding
 from migrator.model.plan import Decision, Reason
-from migrator.model.policy import Alternative, DecisionRow, Policy
+from migrator.model.policy import STRATEGIES, Alternative, DecisionRow, Policy
 from migrator.model.workload import ANY_ADDRESS, HostPort, Workload
 from migrator.model.world import World, find_targeting_ports
 from migrator.policy.load import built_in_rows
@@ -25,16 +25,6 @@ STRATEGY_ANNOTATION = "migrator.dev/strategy"
 CLIENTS_ANNOTATION = "migrator.dev/clients"
 IGNORE_PREFIX = "ignore-rule.migrator.dev/"
 CLIENTS = ("external", "node", "cluster", "none")
-STRATEGIES = (
-    "keep",
-    "remove",
-    "node_port",
-    "node_port_per_pod",
-    "node_local",
-    "cluster_ip",
-    "load_balancer",
-    "anti_affinity",
-)
 
 _APP_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "k8s-app", "app", "name", "component")
 _PER_NODE = "perNode"

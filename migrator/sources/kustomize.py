@@ -58,12 +58,6 @@ def _texts(data: Mapping[str, Any], key: str) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _maps(data: Mapping[str, Any], key: str) -> list[tuple[int, Mapping[str, Any]]]:
-    value = data.get(key)
-    items = enumerate(value) if isinstance(value, list) else ()
-    return [(index, item) for index, item in items if isinstance(item, dict)]
-
-
 def _read_patches(
     data: Mapping[str, Any], root: Node, text: str, resolve: Callable[[str], str], load_file: LoadText
 ) -> Iterator[KustomizationPatch]:

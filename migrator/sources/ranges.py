@@ -133,8 +133,7 @@ def _cut_file(file: FoundFile, hashes: dict[str, tuple[str, int]]) -> list[_Task
             ranges.append(_Range(file.path, span, Place(file.path, first, None, lines)))
         else:
             inside = tuple(Span(item.start - span.start, item.end - span.start) for item in piece)
-            outer = LargeList(found.outer, found.cut, found.json)
-            ranges.append(_Range(file.path, span, Place(file.path, 0, first, lines), outer, inside))
+            ranges.append(_Range(file.path, span, Place(file.path, 0, first, lines), found, inside))
         first += len(piece)
     return ranges if len(ranges) > 1 else whole
 

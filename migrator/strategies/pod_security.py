@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from migrator.model.edit import APPEND, FieldEdit
+from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding
 from migrator.model.objects import Namespace
 from migrator.model.plan import Change, NamespacePlan, NewObject, Phase, PhaseChoice, Reason
@@ -17,7 +16,7 @@ from migrator.model.world import World
 from migrator.podsecurity.labels import AUDIT, ENFORCE, WARN, InvalidLabel, LevelVersion, read_labels
 from migrator.podsecurity.level import PRIVILEGED, Level, is_stricter
 from migrator.podsecurity.version import NEWEST, PolicyVersion, parse_version
-from migrator.publishing.placement import Places
+from migrator.publishing.placement import Places, list_new_file
 from migrator.publishing.proposal import strategy_sources, strategy_text
 from migrator.rules.pod_security import (
     ID,
@@ -228,7 +227,7 @@ def _create(
     placement, location = places.choose(beside, f"namespace-{verdict.name}")
     ref = ResourceRef("v1", "Namespace", None, verdict.name)
     own_phase: Phase = "expand" if expand and phase != "enforce" else "enforce"
-    yield Change(
+    created = Change(
         rule=ID,
         decision=ID,
         strategy="pod_security",
@@ -240,23 +239,9 @@ def _create(
         reason=_give_reason(verdict, WARN if expand else ENFORCE),
         new=NewObject(text, placement, beside.location),
     )
-    if placement != "file":
-        return
-    for kustomization in world.kustomizations_listing.get(beside.location.path, ()):
-        name = kustomization.location.path
-        entry = posixpath.relpath(location.path, kustomization.folder)
-        yield Change(
-            rule=ID,
-            decision=ID,
-            strategy="pod_security",
-            phase=own_phase,
-            action="update",
-            resource=ResourceRef(kustomization.api_version, kustomization.kind, None, name),
-            location=kustomization.location,
-            workload=ref,
-            reason=Reason(f"{entry} is listed, so that kustomize builds it."),
-            edit=FieldEdit("add", ("resources", APPEND), entry),
-        )
+    yield created
+    if placement == "file":
+        yield from list_new_file(world, created, beside.location)
 
 
 def _find_invalid_labels(namespace: Namespace) -> Iterator[Finding]:

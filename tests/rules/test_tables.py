@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from cases import RULES, find_cases, make_pattern, working_in
 
+from migrator.model.policy import STRATEGIES
 from migrator.model.world import World
 from migrator.planning.plan import propose_changes
 from migrator.policy.load import parse_policy
 from migrator.review.explain import explain, list_ids
-from migrator.rules.host_port import STRATEGIES, decide_host_ports, find_roles
+from migrator.rules.host_port import decide_host_ports, find_roles
 from migrator.sources.tables import load_table
 
 TABLE = load_table("rules/host_port.yaml")
@@ -116,9 +117,9 @@ def test_a_strategy_has_its_code_data_and_template(name: str) -> None:
 def test_strategies_that_can_be_asked_for_exist() -> None:
     from typing import get_args
 
-    from migrator.policy.schema import Strategy
+    from migrator.policy.schema import HostPortForm
 
-    assert set(get_args(Strategy)) == set(STRATEGIES)
+    assert set(get_args(HostPortForm.model_fields["strategy"].annotation)) == set(STRATEGIES)
     assert all((STRATEGY_FOLDER / f"{name}.yaml").exists() for name in STRATEGIES)
 
 
