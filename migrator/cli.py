@@ -13,7 +13,7 @@ import typer
 
 from migrator import __version__
 from migrator.errors import InputError, MigratorError
-from migrator.run import Run, check_choice, make_request, say
+from migrator.run import RULE_CHOICES, Run, check_choice, make_request, say
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
@@ -86,7 +86,7 @@ def _complete_ids(incomplete: str) -> list[str]:
 
 
 def _complete_rules(incomplete: str) -> list[str]:
-    return [name for name in ("host-port", "rollout", "pod-security") if name.startswith(incomplete)]
+    return [name for name in RULE_CHOICES if name.startswith(incomplete)]
 
 
 Sources = Annotated[

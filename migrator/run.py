@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from migrator.sources.stacks import StackOptions
 
 PHASE_CHOICES = ("expand", "contract", "enforce", "cleanup", "all")
-RULE_CHOICES = ("host-port", "rollout", "pod-security")
+RULE_CHOICES = ("host-port", "rollout", "pod-security", "pod-security-policy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,3 +25,27 @@ class FieldEdit:
     value: Any = None
     before: tuple[str, ...] = ()
     comment: str | None = None
+
+
+def make_edit(data: Mapping[str, Any], path: FieldPath, value: object) -> FieldEdit:
+    """Make the edit that gives a field of a pod its value, where a person would write it."""
+    node: Any = data
+    for depth, step in enumerate(path):
+        if isinstance(node, Mapping) and step not in node:
+            return FieldEdit("add", path, value, _list_followers(node, str(step)))
+        if step == APPEND or not node:
+            return FieldEdit("add", path, value)
+        if depth == len(path) - 1:
+            break
+        node = node[step]
+        if not node:
+            return FieldEdit("add", path, value, ("spec",) if step == "metadata" else ())
+    return FieldEdit("replace", path, value)
+
+
+def _list_followers(parent: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """List the keys that a new one goes in front of: in the alphabet's order where the parent is kept in that."""
+    keys = [str(name) for name in parent]
+    if len(keys) > 2 and keys == sorted(keys):
+        return tuple(name for name in keys if name > key)
+    return ("initContainers", "containers", "volumes") if "containers" in keys else ()

@@ -26,5 +26,9 @@ class Selection:
         names = {str(ref), f"{ref.kind}/{ref.name}"}
         return self.workloads is None or not names.isdisjoint(self.workloads)
 
+    def allows_rule(self, rule: str) -> bool:
+        """Tell whether a rule's changes may be made."""
+        return self.rules is None or rule in self.rules
+
 
 EVERYTHING = Selection()

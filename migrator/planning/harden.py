@@ -24,15 +24,18 @@ def harden_workloads(world: World, selects: Callable[[Workload], bool]) -> Itera
 
     Raises InputError for annotations that give no reason.
     """
+    for workload in filter(selects, world.inventory.workloads):
+        yield from harden_workload(world, workload)
+
+
+def harden_workload(world: World, workload: Workload) -> Iterator[Change]:
+    """Propose what is mechanical to bring a workload to the policy's level."""
     level = _find_level(world)
-    if level is None:
+    if level is None or say_why_left(world, workload) is not None:
         return
-    for workload in world.inventory.workloads:
-        if not selects(workload) or say_why_left(world, workload) is not None:
-            continue
-        for remedy in find_remedies(workload, level, world.policy):
-            if remedy.mechanical:
-                yield from _change_workload(workload, remedy, level)
+    for remedy in find_remedies(workload, level, world.policy):
+        if remedy.mechanical:
+            yield from _change_workload(workload, remedy, level)
 
 
 def find_left_over(world: World, judged: Sequence[Judged], selects: Callable[[Workload], bool]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from migrator.errors import PolicyError
 from migrator.model.inventory import Finding, Inventory
@@ -22,7 +23,7 @@ from migrator.model.plan import (
     WorkloadPlan,
 )
 from migrator.model.policy import Policy
-from migrator.model.reference import ResourceRef
+from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import Workload
 from migrator.model.world import World
@@ -38,6 +39,9 @@ from migrator.rules.host_port import decide_host_ports
 from migrator.rules.pod_security import judge_workloads
 from migrator.strategies.pod_security import limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
+
+if TYPE_CHECKING:
+    from migrator.rules.pod_security_policy import PolicyAdmission
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +91,42 @@ def propose_changes(
     port_map: list[PortMapEntry] = []
     more: list[Finding] = []
     places, names = Places(world), NameBook(world)
+    lasting: list[tuple[Workload, tuple[Decision, ...]]] = []
     for workload, own in _by_workload(selected):
         proposals = _propose(world, workload, own, numbers, places, names, phase)
         changes.extend(_propose_distinct(proposals, port_map))
-        lasting = rollout.find_lasting(workload, own)
-        changes.extend(fix_rollout(workload, lasting))
-        finding = rollout.find_hanging_rollout(workload, lasting)
-        if finding is not None:
-            more.append(finding)
+        lasting.append((workload, rollout.find_lasting(workload, own)))
+        changes.extend(fix_rollout(*lasting[-1]))
 
     def may_change(workload: Workload) -> bool:
         return selection.allows(workload, policy, world.excluded)
 
-    changes.extend(harden_workloads(world, may_change))
     if selection.rules is not None:
         changes = [change for change in changes if change.rule in selection.rules]
         port_map = port_map if host_port.ID in selection.rules else []
+    rolled: set[tuple[ResourceRef, Location]] = set()
+    admission = _make_admission(world)
+    if admission is not None:
+        from migrator.planning.inject import find_settled, settle_templates
+        from migrator.rules.pod_security_policy_findings import find_policy_findings
+
+        settled = tuple(settle_templates(admission, changes, may_change, selection.allows_rule))
+        changes.extend(change for item in settled for change in item.changes)
+        rolled = {(item.workload.ref, item.workload.location) for item in settled if item.injects}
+        findings += find_policy_findings(admission)
+        more.extend(find_settled(world, settled))
+    elif selection.allows_rule(pod_security.ID):
+        changes.extend(harden_workloads(world, may_change))
+    for workload, held in lasting:
+        hanging = rollout.find_hanging_rollout(workload, held)
+        if hanging is None:
+            continue
+        if selection.allows_rule(rollout.ID) and (workload.ref, workload.location) in rolled:
+            changes.extend(fix_rollout(workload, held, "Deployment"))
+        else:
+            more.append(hanging)
     more.extend(_find_overlay_patches(world, changes))
-    left_alone = {item.ref for item in inventory.workloads if not selection.allows(item, policy, world.excluded)}
+    left_alone = {item.ref for item in inventory.workloads if not may_change(item)}
     findings = tuple(item for item in findings if item.resource not in left_alone)
     plan = Plan(
         policy=policy,
@@ -120,6 +142,15 @@ def propose_changes(
     if selection.rules is not None and pod_security.ID not in selection.rules:
         return plan
     return _judge_plan(world, plan, places, selection)
+
+
+def _make_admission(world: World) -> PolicyAdmission | None:
+    """Make the PodSecurityPolicy plugin; None, and nothing of it loaded, where the sources hold no such policy."""
+    if not world.inventory.pod_security_policies:
+        return None
+    from migrator.rules.pod_security_policy import make_admission
+
+    return make_admission(world)
 
 
 def _propose_distinct(proposals: Iterable[Proposal], port_map: list[PortMapEntry]) -> list[Change]:

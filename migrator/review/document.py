@@ -77,7 +77,7 @@ def _describe_policy_decision(decision: PolicyDecision | None) -> dict[str, Any]
 def _describe_grant(grant: NamespaceGrant | None) -> dict[str, Any]:
     if grant is None:
         return {}
-    from migrator.review.psp_text import describe_limit
+    from migrator.rules.pod_security_policy import describe_limit
 
     return {
         "granted": grant.strict,

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 from migrator.model.field import FieldPath, format_path
 from migrator.psp.authorize import MASTERS, Grant, Identity
 from migrator.psp.fleet import Answer
-from migrator.rules.pod_security_policy import NamespaceGrant, PolicyAdmission, PolicyDecision
+from migrator.rules.pod_security_policy import (
+    NamespaceGrant,
+    PolicyAdmission,
+    PolicyDecision,
+    describe_limit,
+    list_refusals,
+)
 from migrator.yaml.write import write_flow
 
 if TYPE_CHECKING:
     from migrator.review.text import Painter
 
-_NAMED = 5
 _LISTED = 20
 
 
@@ -32,7 +37,7 @@ def write_policy_decisions(
         lines += ["", painter.paint("Pods that are not admitted", "bold")]
         for item in refused[:_LISTED]:
             lines.append(f"  {painter.paint(str(item.workload.ref), 'cyan')} ({item.workload.location})")
-            for why in _list_refusals(item):
+            for why in list_refusals(item):
                 lines += painter.wrap(why, "      ", "    - ")
         if len(refused) > _LISTED:
             lines.append(f"  … and {len(refused) - _LISTED} more; -o json lists all")
@@ -62,12 +67,6 @@ def _describe_limits(grant: NamespaceGrant) -> str:
     return f"{describe_limit(*grant.because[0])}{more}"
 
 
-def describe_limit(field: FieldPath, policies: Sequence[str]) -> str:
-    """Name a field that decides a granted level, and the policies in which it does."""
-    more = f" and {len(policies) - _NAMED} more" if len(policies) > _NAMED else ""
-    return f"{format_path(field)} of {', '.join(policies[:_NAMED])}{more}"
-
-
 def _summarize(decision: PolicyDecision) -> str:
     """Name what is injected, by field and value, with how often."""
     selection = decision.selection
@@ -76,22 +75,6 @@ def _summarize(decision: PolicyDecision) -> str:
     counts = Counter(f"{field[-1]}: {write_flow(value)}" for field, value in decision.injected)
     text = ", ".join(f"{what} (×{number})" if number > 1 else what for what, number in counts.items())
     return f"{text}; not admitted: {selection.refusals[0]}" if selection.refusals else text
-
-
-def _list_refusals(decision: PolicyDecision) -> Iterator[str]:
-    selection = decision.selection
-    if not decision.usable:
-        yield "none of its identities may use a PodSecurityPolicy"
-    for policy in decision.usable:
-        if not policy.usable:
-            yield f"{policy.name}: passed over, for it has problems"
-    rejected = list(selection.rejected_by.items())
-    for name, messages in rejected[:_NAMED]:
-        yield f"{name}: {'; '.join(messages)}"
-    if len(rejected) > _NAMED:
-        yield f"… and {len(rejected) - _NAMED} more policies; -o json lists all"
-    for message in selection.refusals:
-        yield f"{selection.selected} admits it changed, but then the API server refuses it: {message}"
 
 
 def explain_policy_decision(decision: PolicyDecision, admission: PolicyAdmission, painter: Painter) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from migrator.model.edit import APPEND, FieldEdit
+from migrator.model.edit import FieldEdit, make_edit
 from migrator.model.field import FieldPath
 from migrator.model.policy import PodSecurityPolicyData
 from migrator.model.workload import Workload
 from migrator.model.world import World
-from migrator.podsecurity.pod import Container, Object, Pod
+from migrator.podsecurity.pod import Container, Pod
 from migrator.rules.host_port import read_ignore_reason
 from migrator.rules.pod_security import ID
 
@@ -97,23 +97,4 @@ def is_known_non_root(pod: Pod, container: Container, policy: PodSecurityPolicyD
 
 def set_field(pod: Pod, path: FieldPath, value: object) -> FieldEdit:
     """Make the edit that gives a field of the pod its value, where a person would write it."""
-    node: object = {"spec": pod.spec}
-    for depth, step in enumerate(path):
-        if isinstance(node, dict) and step not in node:
-            return FieldEdit("add", path, value, _list_followers(node, str(step)))
-        if step == APPEND or not node:
-            return FieldEdit("add", path, value)
-        if depth == len(path) - 1:
-            break
-        node = node[step]  # type: ignore[index]
-        if not node:
-            return FieldEdit("add", path, value)
-    return FieldEdit("replace", path, value)
-
-
-def _list_followers(parent: Object, key: str) -> tuple[str, ...]:
-    """List the keys that a new one goes in front of: in the alphabet's order where the parent is kept in that."""
-    keys = [str(name) for name in parent]
-    if len(keys) > 2 and keys == sorted(keys):
-        return tuple(name for name in keys if name > key)
-    return ("initContainers", "containers", "volumes") if "containers" in keys else ()
+    return make_edit({"spec": pod.spec}, path, value)

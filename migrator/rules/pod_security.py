@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from migrator.model.edit import FieldEdit
@@ -12,7 +12,7 @@ from migrator.model.field import FieldPath, format_path
 from migrator.model.plan import Change
 from migrator.model.policy import Policy
 from migrator.model.reference import Location, ResourceRef
-from migrator.model.workload import PodSecurity, PodSecurityViolation, Workload
+from migrator.model.workload import PackedData, PodSecurity, PodSecurityViolation, Workload
 from migrator.model.world import World
 from migrator.podsecurity.evaluate import Violation, evaluate_level, evaluate_pod
 from migrator.podsecurity.level import LEVELS, PRIVILEGED, RESTRICTED, Level
@@ -21,6 +21,8 @@ from migrator.yaml.edit import apply_to_data
 
 ID = "pod-security"
 HOST_PORTS = "hostPorts"
+
+Place = tuple[ResourceRef, str, int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +107,27 @@ def find_asked_version(policy: Policy) -> PolicyVersion:
 
 def judge_workloads(world: World, changes: Iterable[Change]) -> tuple[Judged, ...]:
     """Judge each workload that nothing else among the sources makes, as changes would leave it."""
-    edits: dict[tuple[ResourceRef, str, int, int | None], list[FieldEdit]] = defaultdict(list)
-    for change in changes:
-        if change.action == "update" and change.edit is not None:
-            edits[(change.resource, *_place(change.location))].append(change.edit)
+    edits = collect_edits(changes)
     version = find_version(world.policy)
     return tuple(
-        _judge(workload, edits.get((workload.ref, *_place(workload.location)), ()), version, world.policy)
+        _judge(workload, edits.get(find_place(workload.ref, workload.location), ()), version, world.policy)
         for workload in world.inventory.workloads
         if workload.pod_security is not None and not (workload.owners and world.owner_of(workload) is not None)
     )
 
 
-def _place(location: Location) -> tuple[str, int, int | None]:
-    return location.path, location.document, location.item
+def collect_edits(changes: Iterable[Change]) -> Mapping[Place, Sequence[FieldEdit]]:
+    """Collect the edits of changes by the object that they are made in."""
+    edits: dict[Place, list[FieldEdit]] = defaultdict(list)
+    for change in changes:
+        if change.action == "update" and change.edit is not None:
+            edits[find_place(change.resource, change.location)].append(change.edit)
+    return edits
+
+
+def find_place(ref: ResourceRef, location: Location) -> Place:
+    """Give what tells an object from all others: one may stand in several files."""
+    return ref, location.path, location.document, location.item
 
 
 def _judge(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion, policy: Policy) -> Judged:
@@ -154,7 +163,7 @@ def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyV
     """Judge a workload's pod as edits would leave it; what they do not touch keeps its place."""
     now = workload.pod_security
     inside = _list_inside(workload, edits)
-    if now is None or not inside or now.level == RESTRICTED:
+    if now is None or not inside:
         return now or PodSecurity(str(version), RESTRICTED, ())
     pod = apply_to_data(workload.pod.unpack(), inside)
     evaluation = evaluate_pod(pod["metadata"], pod["spec"], version)
@@ -173,6 +182,13 @@ def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyV
             for found in evaluation.violations
         ),
     )
+
+
+def change_workload(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion) -> Workload:
+    """Give a workload as edits would leave its pod, judged anew."""
+    pod = apply_to_data(workload.pod.unpack(), _list_inside(workload, edits))
+    judged = workload.pod_security and judge_after(workload, edits, version)
+    return replace(workload, pod=PackedData.pack(pod), pod_security=judged)
 
 
 def _locate(

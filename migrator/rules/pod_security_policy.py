@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -36,6 +36,7 @@ FALLBACK_NAMESPACE: Final = "default"
 """Where objects go that name no namespace when nobody else names one."""
 ADMINISTRATOR: Final = make_requester_identity("kubernetes-admin", (MASTERS,))
 """Who applies bare pods unless somebody else is said to."""
+_NAMED: Final = 5
 
 _CONTROLLED_KINDS: Final = (
     "ReplicaSet",
@@ -248,6 +249,29 @@ class PolicyAdmission:
 def _order_limits(item: tuple[LevelLimit, list[str]]) -> tuple[int, bool, bool, str]:
     limit = item[0]
     return LEVELS.index(limit.level), limit.lsm, limit.field[0] != "spec", format_path(limit.field)
+
+
+def describe_limit(field: FieldPath, policies: Sequence[str]) -> str:
+    """Name a field that decides a granted level, and the policies in which it does."""
+    more = f" and {len(policies) - _NAMED} more" if len(policies) > _NAMED else ""
+    return f"{format_path(field)} of {', '.join(policies[:_NAMED])}{more}"
+
+
+def list_refusals(decision: PolicyDecision) -> Iterator[str]:
+    """List why a workload's pods are not admitted, a policy at a time."""
+    selection = decision.selection
+    if not decision.usable:
+        yield "none of its identities may use a PodSecurityPolicy"
+    for policy in decision.usable:
+        if not policy.usable:
+            yield f"{policy.name}: passed over, for it has problems"
+    rejected = list(selection.rejected_by.items())
+    for name, messages in rejected[:_NAMED]:
+        yield f"{name}: {'; '.join(messages)}"
+    if len(rejected) > _NAMED:
+        yield f"… and {len(rejected) - _NAMED} more policies; -o json lists all"
+    for message in selection.refusals:
+        yield f"{selection.selected} admits it changed, but then the API server refuses it: {message}"
 
 
 def make_admission(world: World, requester: Identity | None = None) -> PolicyAdmission | None:

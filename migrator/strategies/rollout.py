@@ -14,9 +14,9 @@ from migrator.sources.tables import load_table
 _KEYS = {"Deployment": "strategy", "DaemonSet": "updateStrategy"}
 
 
-def fix_rollout(workload: Workload, lasting: Sequence[Decision]) -> Iterator[Change]:
-    """Propose a rollout without surge for a DaemonSet that keeps a host port (row 9)."""
-    if not lasting or workload.ref.kind != "DaemonSet":
+def fix_rollout(workload: Workload, lasting: Sequence[Decision], kind: str = "DaemonSet") -> Iterator[Change]:
+    """Propose a rollout without surge for a workload of a kind that keeps a host port (row 9)."""
+    if not lasting or workload.ref.kind != kind:
         return
     decision = lasting[0]
     table = load_table("rules/rollout.yaml")

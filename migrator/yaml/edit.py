@@ -130,10 +130,10 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
         if edit.op == "remove":
             parent = editor.find(edit.path[:-1])
             removals.setdefault(id(parent), (parent, []))[1].append(editor.position_in(parent, edit.path))
-        elif edit.op == "replace":
-            result.append(editor.replace(edit))
         else:
-            result.append(editor.add(edit))
+            result.append(editor.replace(edit) if edit.op == "replace" else editor.add(edit))
+            if edit.comment and not editor.json_style and not result[-1].text.lstrip().startswith("#"):
+                result.append(editor.comment_above(result[-1].start, edit.comment))
     for parent, positions in removals.values():
         if isinstance(parent, MappingNode):
             result.extend(editor.remove_keys(parent, sorted(set(positions))))
@@ -188,7 +188,7 @@ def _join_edits(edits: list[TextEdit]) -> list[TextEdit]:
         if known is None or known.text == edit.text:
             joined[key] = edit
         elif edit.start == edit.end:
-            joined[key] = TextEdit(edit.start, edit.end, known.text + edit.text)
+            joined[key] = TextEdit(edit.start, edit.end, _join_texts(known.text, edit.text))
         else:
             raise RefusedEditError("two changes of one place", edit.start)
     ordered: list[TextEdit] = []
@@ -203,8 +203,23 @@ def _join_edits(edits: list[TextEdit]) -> list[TextEdit]:
     return ordered
 
 
+def _join_texts(text: str, more: str) -> str:
+    """Join inserted lines; a comment is not said again, but where it belongs to the line below."""
+    body = more.lstrip("\r\n")
+    comment, _, rest = body.partition("\n")
+    if not comment.lstrip(" ").startswith("#"):
+        return text + more
+    indent = comment[: comment.index("#") + 1]
+    said = next((line for line in reversed(text.split("\n")) if line.startswith(indent)), None) == comment
+    if not rest:
+        return text if said and text.endswith(more) else text + more
+    return text + (more[: -len(body)] + rest if said else more)
+
+
 def _indent(edit: TextEdit) -> int:
     line = edit.text.lstrip("\r\n")
+    if line.lstrip(" ").startswith("#") and line.count("\n") == 1:
+        return -1
     return len(line) - len(line.lstrip(" "))
 
 
@@ -524,6 +539,12 @@ class _Editor:
         head = [f"# {comment}"] if comment else []
         return "".join(f"{indent}{line}{self.newline}" for line in (*head, *lines))
 
+    def comment_above(self, index: int, comment: str) -> TextEdit:
+        """Insert a comment above the line of a place that has no room for it."""
+        line = self.line_start(index)
+        rest = self.text[line:]
+        return TextEdit(line, line, self._lines((), rest[: len(rest) - len(rest.lstrip(" "))], comment))
+
     def _insert_block_entry(self, mapping: MappingNode, key: str, value: Any, edit: FieldEdit) -> TextEdit:
         self._refuse_explicit_keys(mapping)
         indent = " " * mapping.value[0][0].start_mark.column
@@ -611,12 +632,12 @@ class _Editor:
         return (self.newline + indent).join(lines)
 
     def _json_step(self) -> int:
-        match = re.search(r"[{\[]\r?\n([ ]*)\S", self.text)
-        if match is None:
-            return 4
-        opening = self.line_start(match.start())
-        before = len(self.text[opening:]) - len(self.text[opening:].lstrip(" "))
-        return max(len(match[1]) - before, 1)
+        """Find how the text indents: from a line that opens something, and the one below it."""
+        match = re.search(r"^([ ]*)(?:\S.*)?[{\[]\r?\n([ ]*)\S", self.text, re.MULTILINE)
+        # The first line of an item that was cut out of its List may lack its indentation.
+        if match is not None and match.start() == 0:
+            match = re.search(r"\n([ ]*)(?:\S.*)?[{\[]\r?\n([ ]*)\S", self.text) or match
+        return 4 if match is None else max(len(match[2]) - len(match[1]), 1)
 
     def _fill_empty(self, node: Node, key: str | int, value: Any, comment: str | None) -> TextEdit:
         """Give an empty mapping or list, written `{}`, `[]`, `null` or not at all, its first entry."""

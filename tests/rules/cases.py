@@ -1,7 +1,8 @@
 """Cases of the decision table: a folder is one.
 
     <rule>/<case>/input.yaml       or input.json, or a tree input/
-                  options.yaml     optional: row, phase, policy (a spec), namespaces, workloads, only, exclude
+                  options.yaml     optional: row, phase, policy (a spec), namespaces, workloads, only, exclude,
+                                   podSecurity (true: pods are judged, and namespaces labelled)
                   expected.diff    what `diff` prints; empty where nothing is to be done
                   plan.json        what the plan says besides: decisions, port map, caveats, findings, or the refusal
 
@@ -32,6 +33,7 @@ from migrator.planning.plan import NOTHING_FIXED, Overrides, plan_changes
 from migrator.policy.load import parse_policy
 from migrator.rendering.diff import write_diff
 from migrator.rendering.render import FileChange, render_plan
+from migrator.rules.pod_security import find_version
 from migrator.sources.read import ReadOptions, read_sources
 from migrator.sources.tables import load_table
 
@@ -86,6 +88,7 @@ class Case:
             exclude=(*policy.exclude_paths, *self.options.get("exclude", ())),
             default_namespace=self.options.get("defaultNamespace"),
             jobs=jobs,
+            pod_security=find_version(policy) if self.options.get("podSecurity") else None,
         )
         inventory = read_sources(list(sources or [self.source]), options)
         assert not inventory.errors
@@ -150,6 +153,9 @@ def summarize(plan: Plan) -> dict[str, Any]:
             name = f"{change.workload.kind}/{change.workload.name}"
             what = f"{change.action} {change.resource.kind}/{change.resource.name} {write_path(change)}".rstrip()
             decisions[f"{change.decision} [{change.phase}] {name} {ports}: {change.strategy}, {what}"] = None
+        elif change.rule == "pod-security-policy":
+            who = f"{change.resource.kind}/{change.resource.name} [{change.effect}]"
+            decisions[f"{change.decision} [{change.phase}] {who}: {change.strategy}"] = None
     summary: dict[str, Any] = {"decisions": list(decisions)}
     if plan.port_map:
         summary["portMap"] = [
@@ -176,7 +182,7 @@ def make_pattern(template: str) -> re.Pattern[str]:
 
 
 def name_caveat(text: str) -> str:
-    return next(name for name, pattern in _caveat_patterns() if pattern.fullmatch(text))
+    return next((name for name, pattern in _caveat_patterns() if pattern.fullmatch(text)), text)
 
 
 def write_summary(summary: dict[str, Any]) -> str:
