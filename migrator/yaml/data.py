@@ -49,12 +49,12 @@ def load_text(text: str) -> Any:
 
 def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for key, value in node.value:
+    for key, value in node.args[1]:
         if type(key) is not ScalarNode:
             raise TemplateKeyError("a mapping or a list stands where a key belongs", key.start_mark.index)
-        name = key.value
+        tag, name, _, _, style = key.args
         written = _key_texts.get(name) or _write_known_key(name)
-        if written != name and key.style == "" and type(key.tag) is not str:
+        if written != name and style == "" and type(tag) is not str:
             name = written
         if name in result:
             if duplicates is not None:
@@ -62,10 +62,12 @@ def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -
         elif name == _MERGE and _is_merge(key):
             return _construct_merged(node, duplicates)
         # The scalar branch of `construct` is repeated here: most values are scalars, and a call each is dear.
-        if type(value) is ScalarNode and type(value.tag) is not str and len(value.value) < MAX_SCALAR:
-            result[name] = resolve_plain(value.value) if value.style == "" else value.value
-        else:
-            result[name] = construct(value, duplicates)
+        if type(value) is ScalarNode:
+            tag, text, _, _, style = value.args
+            if type(tag) is not str and len(text) < MAX_SCALAR:
+                result[name] = resolve_plain(text) if style == "" else text
+                continue
+        result[name] = construct(value, duplicates)
     return result
 
 
@@ -86,7 +88,7 @@ def _construct_merged(node: MappingNode, duplicates: list[ScalarNode] | None) ->
             for source in _list_merged(pair[1], duplicates):
                 result.update(source)
             continue
-        alone = MappingNode(None, [pair], node.start_mark, node.end_mark, node.flow_style)
+        alone = MappingNode(None, [pair], node.start_mark, None, node.flow_style)
         for name, value in _construct_mapping(alone, duplicates).items():
             if name in given and duplicates is not None:
                 duplicates.append(pair[0])  # type: ignore[arg-type]
@@ -105,10 +107,9 @@ def _list_merged(node: Node, duplicates: list[ScalarNode] | None) -> list[dict[s
 
 
 def _construct_scalar(node: ScalarNode) -> Any:
-    value = node.value
+    tag, value, start, _, style = node.args
     if len(value) >= MAX_SCALAR:
-        raise TextError(f"a scalar of {len(value)} characters; {MAX_SCALAR} are read at most", node.start_mark.index)
-    tag = node.tag
+        raise TextError(f"a scalar of {len(value)} characters; {MAX_SCALAR} are read at most", start.index)
     if type(tag) is str:
         if tag == _STRING_TAG:
             return value
@@ -117,7 +118,7 @@ def _construct_scalar(node: ScalarNode) -> Any:
         if tag not in _PLAIN_TAGS:
             raise _refuse_tag(node)
         return resolve_plain(value)
-    return resolve_plain(value) if node.style == "" else value
+    return resolve_plain(value) if style == "" else value
 
 
 def _refuse_tag(node: Node) -> TagError:

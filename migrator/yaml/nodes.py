@@ -46,45 +46,84 @@ class _Place:
     column: int
 
 
-class ScalarNode:
+class _Node(Exception):  # noqa: N818
+    """What a parser makes of a part of the text; `tag` is a string only where the text gives one.
+
+    Never raised. Exceptions are the classes whose constructor keeps its arguments without a line of Python, and that
+    line, for every node, costs a tenth of the reading time.
+    """
+
+    __slots__ = ()
+
+    args: tuple[Any, Any, Mark, Mark | None, Any]
+
+    @property
+    def tag(self) -> Any:
+        """Give the tag: a string where the text gives one."""
+        return self.args[0]
+
+    @property
+    def start_mark(self) -> Mark:
+        """Give the place of the first character."""
+        return self.args[2]
+
+
+class ScalarNode(_Node):
     """A scalar: `value` is its text after unescaping, `style` is '' for a plain one."""
 
-    __slots__ = ("end_mark", "start_mark", "style", "tag", "value")
+    __slots__ = ()
 
-    def __init__(self, tag: Any, value: str, start_mark: Mark, end_mark: Mark, style: str) -> None:
-        self.tag = tag
-        self.value = value
-        self.start_mark = start_mark
-        self.end_mark = end_mark
-        self.style = style
+    args: tuple[Any, str, Mark, Mark, str]
+
+    @property
+    def value(self) -> str:
+        """Give the text after unescaping."""
+        return self.args[1]
+
+    @property
+    def end_mark(self) -> Mark:
+        """Give the place behind the last character."""
+        return self.args[3]
+
+    @property
+    def style(self) -> str:
+        """Give the quote or block sign, '' for a plain scalar."""
+        return self.args[4]
 
 
-class MappingNode:
+class _CollectionNode(_Node):
+    # The parser makes a collection when it opens, and says where it ends later.
+    __slots__ = ("end_mark",)
+
+    end_mark: Mark
+    args: tuple[Any, Any, Mark, None, bool]
+
+    @property
+    def flow_style(self) -> bool:
+        """Tell whether it stands in brackets."""
+        return self.args[4]
+
+
+class MappingNode(_CollectionNode):
     """A mapping: `value` lists its (key, value) pairs as written."""
 
-    __slots__ = ("end_mark", "flow_style", "start_mark", "tag", "value")
+    __slots__ = ()
 
-    def __init__(
-        self, tag: Any, value: list[tuple[Node, Node]], start_mark: Mark, end_mark: Mark, flow_style: bool
-    ) -> None:
-        self.tag = tag
-        self.value = value
-        self.start_mark = start_mark
-        self.end_mark = end_mark
-        self.flow_style = flow_style
+    @property
+    def value(self) -> list[tuple[Node, Node]]:
+        """Give the pairs."""
+        return self.args[1]  # type: ignore[no-any-return]
 
 
-class SequenceNode:
+class SequenceNode(_CollectionNode):
     """A sequence: `value` lists its items."""
 
-    __slots__ = ("end_mark", "flow_style", "start_mark", "tag", "value")
+    __slots__ = ()
 
-    def __init__(self, tag: Any, value: list[Node], start_mark: Mark, end_mark: Mark, flow_style: bool) -> None:
-        self.tag = tag
-        self.value = value
-        self.start_mark = start_mark
-        self.end_mark = end_mark
-        self.flow_style = flow_style
+    @property
+    def value(self) -> list[Node]:
+        """Give the items."""
+        return self.args[1]  # type: ignore[no-any-return]
 
 
 Node: TypeAlias = ScalarNode | MappingNode | SequenceNode
@@ -123,9 +162,9 @@ def compose(text: str) -> Node | None:
         return None
     if "*" in text:
         _refuse_expansion(node, text)
-    if "! " in text or "!\n" in text:
+    if "!" in text and ("! " in text or "!\n" in text):
         _mark_non_specific_tags(node, text)
-    if _SURROGATE_ESCAPE.search(text):
+    if "\\" in text and _SURROGATE_ESCAPE.search(text):
         _refuse_surrogates(node)
     return node
 
@@ -224,13 +263,15 @@ def _slim(node: Any, seen: dict[int, Node], text: str) -> Node:
         slim = ScalarNode(tag, node.value, start, node.end_mark, node.style or "")
         seen[id(node)] = slim
     elif node.id == "mapping":
-        slim = mapping = MappingNode(tag, [], start, node.end_mark, bool(node.flow_style))
+        slim = mapping = MappingNode(tag, [], start, None, bool(node.flow_style))
+        slim.end_mark = node.end_mark
         seen[id(node)] = slim
         for key, value in node.value:
             slim_key = _slim(key, seen, text)
             mapping.value.append((slim_key, _slim_value(slim_key, value, seen, text)))
     else:
-        slim = sequence = SequenceNode(tag, [], start, node.end_mark, bool(node.flow_style))
+        slim = sequence = SequenceNode(tag, [], start, None, bool(node.flow_style))
+        slim.end_mark = node.end_mark
         seen[id(node)] = slim
         sequence.value.extend(_slim(item, seen, text) for item in node.value)
     return slim
@@ -241,7 +282,8 @@ def _slim_value(key: Node, value: Any, seen: dict[int, Node], text: str) -> Node
     slim = _slim(value, seen, text)
     colon = text.find(":", key.end_mark.index)
     if type(slim) is ScalarNode and slim.start_mark.index == slim.end_mark.index and colon >= 0:
-        slim.start_mark = slim.end_mark = _Place(colon + 1, colon + 1 - text.rfind("\n", 0, colon))
+        place = _Place(colon + 1, colon + 1 - text.rfind("\n", 0, colon))
+        slim.args = (slim.tag, slim.value, place, place, slim.style)
     return slim
 
 
@@ -265,13 +307,20 @@ def _refuse_deep_nesting(text: str) -> None:
     """
     suspicious = (
         text.count("[") + text.count("{") > MAX_DEPTH
-        or text.count("- ") + text.count("-\t") > MAX_DEPTH
-        or text.count("? ") + text.count("?\t") > MAX_DEPTH
+        or _has_many(text, "-")
+        or _has_many(text, "?")
         # Indented one column a line, d levels take d * d / 2 characters.
         or (len(text) > MAX_DEPTH * MAX_DEPTH // 2 and max(map(len, text.split("\n"))) > MAX_DEPTH)
     )
     if suspicious and _clib is not None:
         _count_depth(text)
+
+
+def _has_many(text: str, indicator: str) -> bool:
+    """Tell whether an indicator stands more often than MAX_DEPTH; single characters are counted quickly."""
+    return (
+        text.count(indicator) > MAX_DEPTH and text.count(indicator + " ") + text.count(indicator + "\t") > MAX_DEPTH
+    )
 
 
 def _count_depth(text: str) -> None:
@@ -318,7 +367,7 @@ def _mark_non_specific_tags(root: Node, text: str) -> None:
     """Make plain scalars with the non-specific tag `!` strings: the parsers do not tell of it."""
     for node in _list_nodes(root):
         if type(node) is ScalarNode and node.style == "" and _NON_SPECIFIC_TAG.match(text, node.start_mark.index):
-            node.tag = _STRING_TAG
+            node.args = (_STRING_TAG, *node.args[1:])
 
 
 def _refuse_surrogates(root: Node) -> None:

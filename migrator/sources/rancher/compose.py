@@ -167,7 +167,7 @@ def construct_key(key: ScalarNode) -> str:
     """Give a key as `construct` names it."""
     if key.style != "" or key.value == "<<" or (key.value[:1].isalpha() and len(key.value) > 5):
         return key.value
-    probe = MappingNode(None, [(key, key)], key.start_mark, key.end_mark, False)
+    probe = MappingNode(None, [(key, key)], key.start_mark, None, False)
     return str(next(iter(construct(probe))))
 
 
