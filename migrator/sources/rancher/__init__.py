@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from migrator.sources.rancher.stack import Stack, StackService, read_stack
     from migrator.sources.rancher.translate import translate_stack
     from migrator.sources.rancher.translate.model import Blocked, KeyFate, Renamed, TranslatedObject, Translation
-    from migrator.sources.rancher.translate.policy import RancherPolicy
+    from migrator.sources.rancher.policy import RancherPolicy
 
 _MODULES = {
     "answers": ("read_answers",),
@@ -22,7 +22,7 @@ _MODULES = {
     "stack": ("Stack", "StackService", "read_stack"),
     "translate": ("translate_stack",),
     "translate.model": ("Blocked", "KeyFate", "Renamed", "TranslatedObject", "Translation"),
-    "translate.policy": ("RancherPolicy",),
+    "policy": ("RancherPolicy",),
 }
 
 __all__ = [

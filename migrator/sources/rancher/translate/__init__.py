@@ -27,7 +27,7 @@ from migrator.sources.rancher.translate.model import (
     report,
 )
 from migrator.sources.rancher.translate.names import make_name
-from migrator.sources.rancher.translate.policy import RancherPolicy
+from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.translate.secrets import draft_secrets
 from migrator.sources.rancher.translate.services import (
     draft_alias_service,
