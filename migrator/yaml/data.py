@@ -34,11 +34,12 @@ def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
     """
     if type(node) is ScalarNode:
         return _construct_scalar(node)
-    if type(node.tag) is str and node.tag not in _PLAIN_TAGS:
+    tag, items, _, _, _ = node.args
+    if type(tag) is str and tag not in _PLAIN_TAGS:
         raise _refuse_tag(node)
     if type(node) is MappingNode:
         return _construct_mapping(node, duplicates)
-    return [construct(item, duplicates) for item in node.value]  # type: ignore[arg-type]
+    return [construct(item, duplicates) for item in items]
 
 
 def load_text(text: str) -> Any:
