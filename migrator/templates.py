@@ -17,6 +17,8 @@ from migrator.yaml.write import BlockStyle, write_block, write_flow
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from migrator.model.plan import NewObject
+
 
 class Written(str):
     """Text that is YAML already."""
@@ -36,6 +38,11 @@ def render_template(template: str, /, **values: Any) -> str:
     Raises jinja2.TemplateError for an unknown template or name.
     """
     return _environment(template.endswith(".html.j2")).get_template(template).render(**values)
+
+
+def render_object(new: NewObject) -> str:
+    """Render an object that is to be created."""
+    return render_template(new.template, **new.values)
 
 
 def render_text(template: str, values: Mapping[str, Any]) -> str:

@@ -39,13 +39,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """An object that is to be created: its YAML text, and where its owner would put it.
+    """An object that is to be created: its template with the values for it, and where its owner would put it.
 
     `file`: a file of its own; `behind`: a document behind the one at `anchor`; `item`: an item behind the List's
     item at `anchor`.
     """
 
-    text: str
+    template: str
+    values: Mapping[str, Any]
     placement: Placement
     anchor: Location
 

@@ -15,6 +15,7 @@ from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry, Workl
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import HostPort
+from migrator.templates import render_object
 from migrator.yaml.data import load_text
 
 FORMAT_VERSION = "1.0"
@@ -154,7 +155,7 @@ def describe_change(change: Change) -> dict[str, Any]:
 
 def _describe_field(change: Change) -> dict[str, Any]:
     if change.new is not None:
-        return {"path": "", "currentValue": None, "proposedValue": load_text(change.new.text)}
+        return {"path": "", "currentValue": None, "proposedValue": load_text(render_object(change.new))}
     if change.edit is None:
         return {"path": "", "currentValue": change.current, "proposedValue": None}
     proposed = None if change.edit.op == "remove" else change.edit.value

@@ -21,7 +21,7 @@ from migrator.publishing.node_ports import Number
 from migrator.publishing.placement import list_new_file
 from migrator.publishing.proposal import Group, Proposal, list_names, remove_host_ports, strategy_text
 from migrator.rules.host_port import find_selector, is_label
-from migrator.templates import render_template, render_text
+from migrator.templates import render_text
 
 _NOT_COPIED = frozenset(
     (
@@ -346,16 +346,15 @@ def _create_service(
 ) -> Iterator[Change]:
     """Add a Service where its owner would put it; a kustomization that lists the workload's file lists it too."""
     workload = group.workload
-    text = render_template(
-        f"{form.template}.yaml.j2",
-        name=name,
-        namespace=workload.own_namespace,
-        labels=copy_labels(workload),
-        selector=selector,
-        ports=[port.entry() for port in ports],
-        type=form.type,
-        traffic=form.traffic(),
-    )
+    values = {
+        "name": name,
+        "namespace": workload.own_namespace,
+        "labels": copy_labels(workload),
+        "selector": selector,
+        "ports": [port.entry() for port in ports],
+        "type": form.type,
+        "traffic": form.traffic(),
+    }
     placement, location = group.places.choose(workload, name)
     first = ports[0].decision
     answers = ", ".join(f"{port.port}/{port.protocol}" for port in ports)
@@ -373,7 +372,7 @@ def _create_service(
         location=location,
         workload=workload.ref,
         reason=reason,
-        new=NewObject(text, placement, workload.location),
+        new=NewObject(f"{form.template}.yaml.j2", values, placement, workload.location),
         ports=tuple(port.decision.port for port in ports),
     )
     yield created

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from migrator.errors import InputError, MigratorError, TextError
 from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.inventory import SourceFile
-from migrator.model.plan import Change, Plan
+from migrator.model.plan import Change, NewObject, Plan
 from migrator.parallel import map_in_processes
 from migrator.sources.files import hash_content, read_bytes
 from migrator.sources.manifests import is_json
+from migrator.templates import render_object
 from migrator.yaml.data import construct, find_node, load_text
 from migrator.yaml.edit import (
     RefusedEditError,
@@ -72,13 +74,18 @@ def replace_spans(content: bytes, replacements: Iterable[Replacement]) -> bytes:
     return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Work:
     """What is to be done in one file: field edits and new objects by the object they stand at."""
 
     path: str
     edits: Mapping[tuple[int, int | None], tuple[FieldEdit, ...]]
-    objects: Mapping[tuple[int, int | None], tuple[str, ...]]
+    created: Mapping[tuple[int, int | None], tuple[NewObject, ...]]
+
+    @cached_property
+    def objects(self) -> Mapping[tuple[int, int | None], tuple[str, ...]]:
+        """Give the new objects' texts, written where they are needed first: in the process that renders the file."""
+        return {place: tuple(map(render_object, created)) for place, created in self.created.items()}
 
 
 def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple[FileChange, ...]:
@@ -117,7 +124,7 @@ def _load(file: SourceFile) -> bytes:
 
 def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) -> list[_Work]:
     edits: dict[str, dict[tuple[int, int | None], list[FieldEdit]]] = {}
-    objects: dict[str, dict[tuple[int, int | None], list[str]]] = {}
+    created: dict[str, dict[tuple[int, int | None], list[NewObject]]] = {}
     for change in changes:
         if change.action == "update" and change.edit is not None:
             place = (change.location.document, change.location.item)
@@ -125,14 +132,14 @@ def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
         elif change.action == "create" and change.new is not None and change.new.placement != "file":
             anchor = change.new.anchor
             place = (anchor.document, anchor.item)
-            objects.setdefault(anchor.path, {}).setdefault(place, []).append(change.new.text)
+            created.setdefault(anchor.path, {}).setdefault(place, []).append(change.new)
     return [
         _Work(
             path=path,
             edits={place: tuple(items) for place, items in edits.get(path, {}).items()},
-            objects={place: tuple(items) for place, items in objects.get(path, {}).items()},
+            created={place: tuple(items) for place, items in created.get(path, {}).items()},
         )
-        for path in sorted({*edits, *objects})
+        for path in sorted({*edits, *created})
     ]
 
 
@@ -145,9 +152,9 @@ def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
         translated = known[change.new.anchor.path].translated
         if path in known or (not translated and os.path.lexists(path)):
             raise InputError(path, "is there already, and would be a new file of this plan", hint="move it away")
-        text = change.new.text
+        text = render_object(change.new)
         if path.endswith(".json"):
-            text = write_json(load_text(change.new.text), 4) + "\n"
+            text = write_json(load_text(text), 4) + "\n"
         created.append(FileChange(path, None, (Replacement(0, 0, text.encode()),), translated))
     return created
 
@@ -157,7 +164,7 @@ def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
     json_file = is_json(work.path, content) and _is_loadable(content)
     documents = [Span(0, len(content))] if json_file else list(cut_documents(content))
     by_document: dict[int, set[int | None]] = {}
-    for document, item in {*work.edits, *work.objects}:
+    for document, item in {*work.edits, *work.created}:
         by_document.setdefault(document, set()).add(item)
     for document, items in sorted(by_document.items()):
         span = documents[document]

@@ -29,8 +29,6 @@ from migrator.rules.pod_security import (
     judge_workloads,
     violates,
 )
-from migrator.templates import render_template
-from migrator.yaml.data import load_text
 
 _PHASES: Mapping[str, Phase] = {WARN: "expand", AUDIT: "expand", ENFORCE: "enforce"}
 _FIRST_MINOR = 23
@@ -223,7 +221,6 @@ def _create(
     given = labels if phase in ("all", "enforce") else expand
     if beside is None or not given:
         return
-    text = render_template("pod_security.yaml.j2", name=verdict.name, labels=given)
     placement, location = places.choose(beside, f"namespace-{verdict.name}")
     ref = ResourceRef("v1", "Namespace", None, verdict.name)
     own_phase: Phase = "expand" if expand and phase != "enforce" else "enforce"
@@ -237,7 +234,7 @@ def _create(
         location=location,
         workload=ref,
         reason=_give_reason(verdict, WARN if expand else ENFORCE),
-        new=NewObject(text, placement, beside.location),
+        new=NewObject("pod_security.yaml.j2", {"name": verdict.name, "labels": given}, placement, beside.location),
     )
     yield created
     if placement == "file":
@@ -368,7 +365,7 @@ def find_unmet_labels(world: World, changes: Sequence[Change]) -> Iterator[tuple
         if change.edit is not None and change.edit.path[-1] == ENFORCE:
             enforced[change.resource.name] = change.edit.value
         elif change.new is not None:
-            labels = load_text(change.new.text)["metadata"]["labels"]
+            labels = change.new.values["labels"]
             if ENFORCE in labels:
                 enforced[change.resource.name] = labels[ENFORCE]
     if not enforced:

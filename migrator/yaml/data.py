@@ -39,7 +39,7 @@ def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
         raise _refuse_tag(node)
     if type(node) is MappingNode:
         return _construct_mapping(node, duplicates)
-    return [construct(item, duplicates) for item in items]
+    return [construct(item, duplicates) for item in items]  # type: ignore[arg-type]
 
 
 def load_text(text: str) -> Any:

@@ -21,6 +21,7 @@ from migrator.policy.load import built_in_policy
 from migrator.rendering.render import render_plan
 from migrator.review.document import write_document
 from migrator.sources.read import ReadOptions, read_sources
+from migrator.templates import render_object
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -84,7 +85,7 @@ def created(plan: Plan) -> dict[str, Any]:
     from migrator.yaml.nodes import compose
 
     return {
-        change.resource.name: construct(compose(change.new.text))  # type: ignore[arg-type]
+        change.resource.name: construct(compose(render_object(change.new)))  # type: ignore[arg-type]
         for change in plan.changes
         if change.new is not None
     }

@@ -29,6 +29,7 @@ from migrator.planning.plan import Selection, plan_changes
 from migrator.policy.load import built_in_policy
 from migrator.rendering.render import FileChange, render_plan
 from migrator.sources.read import PARALLEL_FROM, ReadOptions, read_sources
+from migrator.templates import render_object
 
 MANY = settings(
     max_examples=1500 if os.environ.get("FULL") else 50,
@@ -114,7 +115,7 @@ def expect(before: bytes, plan: Plan) -> list[Any]:
         elif change.action == "create" and change.new is not None and change.new.placement != "file":
             anchor = change.new.anchor
             item = -1 if anchor.item is None else anchor.item
-            behind.append(((anchor.document, item), yaml.safe_load(change.new.text)))
+            behind.append(((anchor.document, item), yaml.safe_load(render_object(change.new))))
     for parent, step in sorted(removals, key=lambda removal: str(removal[1]), reverse=True):
         del parent[step]
     behind.reverse()
@@ -128,7 +129,9 @@ def expect(before: bytes, plan: Plan) -> list[Any]:
 
 def list_new_files(plan: Plan) -> list[Any]:
     new = [change for change in plan.changes if change.new is not None and change.new.placement == "file"]
-    return [yaml.safe_load(change.new.text) for change in sorted(new, key=lambda change: change.location.path)]  # type: ignore[union-attr]
+    return [
+        yaml.safe_load(render_object(change.new)) for change in sorted(new, key=lambda change: change.location.path)
+    ]  # type: ignore[union-attr]
 
 
 def locate(documents: list[Any], document: int, item: int | None) -> Any:

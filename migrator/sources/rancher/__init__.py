@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from migrator.sources.rancher.answers import read_answers
     from migrator.sources.rancher.find import StackFolder, find_stacks
+    from migrator.sources.rancher.policy import RancherPolicy
     from migrator.sources.rancher.stack import Stack, StackService, read_stack
     from migrator.sources.rancher.translate import translate_stack
     from migrator.sources.rancher.translate.model import Blocked, KeyFate, Renamed, TranslatedObject, Translation
-    from migrator.sources.rancher.policy import RancherPolicy
 
 _MODULES = {
     "answers": ("read_answers",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.accounting import account_keys, account_refusal, mark_unused
 from migrator.sources.rancher.translate.load_balancer import (
@@ -27,7 +28,6 @@ from migrator.sources.rancher.translate.model import (
     report,
 )
 from migrator.sources.rancher.translate.names import make_name
-from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.translate.secrets import draft_secrets
 from migrator.sources.rancher.translate.services import (
     draft_alias_service,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.model import Blocked
 from migrator.sources.rancher.translate.names import make_name, make_names
 from migrator.sources.rancher.translate.numbers import read_boolean, read_count
-from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.tables import load_table
 
 Role = Literal["workload", "sidekick", "load_balancer", "external", "alias", "selector", "blocked"]
