@@ -330,12 +330,16 @@ def diff(
     _exit(TROUBLE if inventory.errors else 1 if changes and not exit_zero else 0)
 
 
-@app.command(short_help="Make the change: --in-place, --out or --stdout.")
+@app.command(short_help="Make the change: --in-place, --out, --patches or --stdout.")
 def apply(
     sources: SourcesOrPlan,
     in_place: Annotated[bool, typer.Option("--in-place", help="Edit the sources; wants --phase.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write a copy of the sources with the changes.")
+    ] = None,
+    patches: Annotated[
+        Path | None,
+        typer.Option("--patches", metavar="DIR", help="Write a kustomization that patches the sources from outside."),
     ] = None,
     stdout: Annotated[bool, typer.Option("--stdout", help="Print one stream; the default for -.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
@@ -351,21 +355,29 @@ def apply(
     answers: Answers = None,
     stack: StackName = None,
     ask: Ask = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit with 0 also when something is left to a person.")
+    ] = False,
     keep_going: KeepGoing = False,
     jobs: Jobs = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make the change: in place, into a new folder, or on standard output.
+    """Make the change: in place, in a copy, as a kustomization of patches, or on standard output.
+
+    Exit code 1 says that it is made, and that something is left to a person.
 
     Example: migrator apply deploy/ --in-place --phase expand
+
+    Example: helm template RELEASE CHART | migrator apply - | kubectl apply -f -
     """
     given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml"))
     run = Run(make_request(given))
-    targets = [in_place, out is not None, stdout or (not in_place and out is None and run.sources == ["-"])]
-    if sum(targets) != 1:
-        raise InputError("apply", "say where to write", hint="one of --in-place, --out DIR, --stdout")
+    elsewhere = in_place or out is not None or patches is not None
+    streams = stdout or (not elsewhere and run.sources == ["-"])
+    if sum((in_place, out is not None, patches is not None, streams)) != 1:
+        raise InputError("apply", "say where to write", hint="one of --in-place, --out DIR, --patches DIR, --stdout")
     if in_place and phase is None and run.plan_file is None:
         hint = "--phase expand first; then contract, once clients have moved"
         raise InputError("apply --in-place", "wants a phase named", hint=hint)
@@ -378,7 +390,7 @@ def apply(
     unreadable = [error for error in inventory.errors if error not in inventory.refused_stacks]
     if unreadable:
         raise unreadable[0]
-    changes = run.render(made, inventory)
+    changes = run.render(made, inventory) if patches is None else ()
     translated = any(file.translated for file in inventory.files)
     if in_place:
         if translated:
@@ -388,6 +400,16 @@ def apply(
     elif out is not None:
         stdin = next((file.content for file in inventory.files if file.path == "-"), None)
         written = write_out(changes, _copied_sources(made, inventory), out, stdin, _ignore_interrupts)
+    elif patches is not None:
+        if translated:
+            raise InputError("apply --patches", "a Rancher stack becomes new files", hint="use --out DIR")
+        from migrator.rendering.patch_folder import write_patch_folder
+        from migrator.rendering.patches import make_patch_set
+
+        patch_set = make_patch_set(made, inventory, patches.resolve())
+        written = write_patch_folder(patch_set.files, patches.resolve(), made.sources, _ignore_interrupts)
+        for note in patch_set.notes:
+            say(note, quiet)
     else:
         from migrator.sources.files import read_bytes
 
@@ -403,7 +425,7 @@ def apply(
         written = []
     open_numbers = made.open_numbers()
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
-    if output != "text" and not targets[2]:
+    if output != "text" and not streams:
         from migrator.review.document import write_document
 
         _print(write_document({**run.describe(made), "written": written}, output))
@@ -417,7 +439,7 @@ def apply(
         say(f"{len(open_numbers)} node port(s) will be the cluster's choice; once applied, ask with:", False)
         for entry in open_numbers[:10]:
             say(f"  {entry.query}", False)
-    _exit(TROUBLE if inventory.errors else 1 if needs_person else 0)
+    _exit(TROUBLE if inventory.errors else 1 if needs_person and not exit_zero else 0)
 
 
 def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from migrator.model.field import FieldPath
 from migrator.model.record import record
@@ -148,7 +149,8 @@ class KustomizationPatch:
 class Kustomization:
     """A kustomization: its folder, what it lists (paths as resolved against the folder), and its namespace.
 
-    `file` is the path of the kustomization file, `patches` what it changes in what it reaches.
+    `file` is the path of the kustomization file, `patches` what it changes in what it reaches, `transformers` the
+    fields that work on every object: namespace, namePrefix, labels and the like.
     """
 
     location: Location
@@ -159,5 +161,4 @@ class Kustomization:
     resources: tuple[str, ...]
     patch_files: tuple[str, ...]
     patches: tuple[KustomizationPatch, ...]
-    name_prefix: str
-    name_suffix: str
+    transformers: Mapping[str, Any]

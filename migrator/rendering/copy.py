@@ -35,13 +35,13 @@ def write_out(
     something cannot be read or written; then nothing is left behind.
     """
     out = Path(os.path.realpath(out))
-    _refuse_place(out, sources)
+    refuse_place(out, sources)
     roots = _drop_nested(sources)
     origins = _list_origins(roots)
     contents = _place_contents(changes, roots, origins)
     if STDIN in roots:
         contents.setdefault(STDIN_NAME, stdin or b"")
-    with _built_beside(out, before_commit) as staging:
+    with built_beside(out, before_commit) as staging:
         folders = [relative for relative, (origin, _) in origins.items() if _is_folder(origin)]
         for relative in folders:
             (staging / relative).mkdir(parents=True, exist_ok=True)
@@ -63,9 +63,15 @@ def write_out(
     return [str(out / _locate_change(change, roots)) for change in changes]
 
 
-def _refuse_place(out: Path, sources: Sequence[str]) -> None:
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(str(out), "is not empty", hint="give a new folder, or empty this one")
+def refuse_place(
+    out: Path, sources: Sequence[str], hint: str = "give a new folder, or empty this one", replaced: bool = False
+) -> None:
+    """Raise InputError where a folder cannot be written: it holds something, is no folder, or is part of a source.
+
+    `replaced` tells that what it holds may go.
+    """
+    if not replaced and out.is_dir() and any(out.iterdir()):
+        raise InputError(str(out), "is not empty", hint=hint)
     if out.exists() and not out.is_dir():
         raise InputError(str(out), "is a file", hint="give a new folder")
     if out.is_mount():
@@ -174,8 +180,8 @@ def _aim_link(link: Path, root: Path) -> str:
 
 
 @contextmanager
-def _built_beside(out: Path, before_commit: Callable[[], None]) -> Iterator[Path]:
-    """Build a folder beside its place, and move it there when it is complete."""
+def built_beside(out: Path, before_commit: Callable[[], None]) -> Iterator[Path]:
+    """Build a folder beside its place, and move it there when it is complete; one that stands there makes way."""
     staging = out.with_name(f".{out.name}.migrator-new")
     missing = [parent for parent in out.parents if not parent.exists()]
     done = False
@@ -190,10 +196,14 @@ def _built_beside(out: Path, before_commit: Callable[[], None]) -> Iterator[Path
                     shutil.copymode(out, staging)
                 os.sync()
                 before_commit()
+                if out.exists() and any(out.iterdir()):
+                    out.rename(_aside(out))
                 staging.replace(out)
                 done = True
+                settle_folder(out)
             finally:
                 if not done:
+                    settle_folder(out)
                     _empty(staging)
                     staging.rmdir()
     except OSError as error:
@@ -205,6 +215,22 @@ def _built_beside(out: Path, before_commit: Callable[[], None]) -> Iterator[Path
             for parent in missing:
                 with suppress(OSError):
                     parent.rmdir()
+
+
+def _aside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.migrator-old")
+
+
+def settle_folder(out: Path) -> None:
+    """Put back the folder that a killed run has moved aside, or remove it where the new one took its place."""
+    aside = _aside(out)
+    if not os.path.lexists(aside):
+        return
+    if out.exists():
+        _empty(aside)
+        aside.rmdir()
+    else:
+        aside.rename(out)
 
 
 @contextmanager

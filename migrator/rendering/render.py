@@ -97,7 +97,7 @@ def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple
     known = {file.path: file for file in files}
     works = _collect_work(plan.changes, known)
     created = _create_files(plan.changes, known)
-    contents = {work.path: _load(known[work.path]) for work in works}
+    contents = {work.path: load_source(known[work.path]) for work in works}
     wanted = jobs if sum(len(work.edits) for work in works) >= PARALLEL_FROM else 1
     rendered = map_in_processes(lambda work: _render_file(work, contents[work.path]), works, wanted)
     replaced = {work.path: replacements for work, replacements in zip(works, rendered, strict=True) if replacements}
@@ -115,7 +115,11 @@ def _write_translated(file: SourceFile, replacements: Sequence[Replacement]) -> 
     return FileChange(file.path, None, (Replacement(0, 0, content),), translated=True)
 
 
-def _load(file: SourceFile) -> bytes:
+def load_source(file: SourceFile) -> bytes:
+    """Give a file's bytes.
+
+    Raises InputError where it has changed since it was read.
+    """
     content = file.content if file.content is not None else read_bytes(file.path)
     if hash_content(content) != file.sha256:
         raise InputError(file.path, "has changed since it was read", hint="run migrator again; nothing was written")

@@ -19,6 +19,15 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
+_TRANSFORMERS = {
+    "namespace": str,
+    "namePrefix": str,
+    "nameSuffix": str,
+    "commonLabels": dict,
+    "commonAnnotations": dict,
+    "labels": list,
+}
+
 LoadText = Callable[[str], str | None]
 """Gives the text of a file by its path, None where there is none to be had."""
 
@@ -48,8 +57,9 @@ def read_kustomization(path: str, text: str, load_file: LoadText) -> Kustomizati
         resources=tuple(resolve(entry) for entry in listed if "://" not in entry),
         patch_files=tuple(patch.path for patch in patches if patch.path is not None),
         patches=patches,
-        name_prefix=str(data.get("namePrefix") or ""),
-        name_suffix=str(data.get("nameSuffix") or ""),
+        transformers={
+            key: data[key] for key, form in _TRANSFORMERS.items() if data.get(key) and isinstance(data[key], form)
+        },
     )
 
 

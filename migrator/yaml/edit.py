@@ -153,7 +153,7 @@ def _merge_adds(editor: _Editor, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
     for edit in edits:
         missing = editor.find_missing(edit.path) if edit.op == "add" else None
         path = missing or edit.path
-        value = _wrap(edit.path[len(path) :], edit.value)
+        value = wrap_value(edit.path[len(path) :], edit.value)
         place = path
         if edit.op == "add" and path[-1] != APPEND and editor.is_empty(path[:-1]):
             place, value = path[:-1], _Entries({str(path[-1]): value})
@@ -499,10 +499,10 @@ class _Editor:
             child = find_child(node, step)
             empty = isinstance(child, ScalarNode) and child.style == "" and child.value in ("", "~", "null")
             if child is None:
-                return node, edit.path[: depth + 1], _wrap(edit.path[depth + 1 :], edit.value)
+                return node, edit.path[: depth + 1], wrap_value(edit.path[depth + 1 :], edit.value)
             if empty or (not isinstance(child, ScalarNode) and not child.value):
                 child = self._find_step(node, step, edit.path)
-                return child, edit.path[: depth + 2], _wrap(edit.path[depth + 2 :], edit.value)
+                return child, edit.path[: depth + 2], wrap_value(edit.path[depth + 2 :], edit.value)
             node = self._find_step(node, step, edit.path)
         return node, edit.path, edit.value
 
@@ -661,7 +661,7 @@ class _Editor:
         return TextEdit(kept_start, end, self.newline + block[: -len(self.newline)])
 
 
-def _wrap(missing: FieldPath, value: Any) -> Any:
+def wrap_value(missing: FieldPath, value: Any) -> Any:
     """Wrap a value into the parents that a path lacks."""
     for step in reversed(missing):
         value = [value] if step == APPEND else {step: value}
