@@ -18,14 +18,14 @@ from typing import Any, Literal
 
 from migrator.errors import InputError, TextError
 from migrator.model.inventory import Inventory, SourceFile
-from migrator.model.plan import Change, Plan
+from migrator.model.plan import Change, NewObject, Plan
 from migrator.rendering.builds import Build, Transformers, find_builds
 from migrator.rendering.json_patch import make_operations
 from migrator.rendering.render import load_source
 from migrator.sources.files import STDIN
 from migrator.sources.manifests import is_json
 from migrator.sources.rbac import CLUSTER_KINDS
-from migrator.templates import render_template
+from migrator.templates import render_object, render_template
 from migrator.yaml.data import load_text
 from migrator.yaml.edit import RefusedEditError
 from migrator.yaml.json_text import load_json
@@ -292,26 +292,22 @@ def _write_new_objects(
 
     Those beside a built file go through what their build does to names, namespaces and labels, in a folder each.
     """
-    groups: dict[str, tuple[Transformers, list[Change]]] = {}
+    groups: dict[str, tuple[Transformers, list[tuple[Change, NewObject]]]] = {}
     for change in changes:
         if change.new is not None:
             builds = () if component else sources.builds_of(change.new.anchor.path)
             for transformers in {repr(build.transformers): build.transformers for build in builds}.values() or ({},):
-                groups.setdefault(repr(transformers), (transformers, []))[1].append(change)
+                groups.setdefault(repr(transformers), (transformers, []))[1].append((change, change.new))
     entries = []
     for number, (transformers, own) in enumerate(groups.values(), 1):
         folder = f"added-{_slug(transformers.get('namespace', str(number)))}/" if transformers else ""
         folder = folder.replace("/", f"-{number}/") if f"{folder}{FILE_NAME}" in files else folder
-        paths = [_add_file(files, folder, change, _text_of(change)) for change in own]
+        paths = [_add_file(files, folder, change, render_object(new).encode()) for change, new in own]
         if transformers:
             listed = [path.removeprefix(folder) for path in paths]
             files[f"{folder}{FILE_NAME}"] = _write_kustomization("Kustomization", [], transformers, listed, [])
         entries += [folder.rstrip("/")] if transformers else paths
     return entries
-
-
-def _text_of(change: Change) -> bytes:
-    return change.new.text.encode() if change.new is not None else b""
 
 
 def _add_file(files: dict[str, bytes], folder: str, change: Change, content: bytes) -> str:
