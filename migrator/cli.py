@@ -423,15 +423,18 @@ def apply(
         streamed = [change for change in changes if change.path not in kustomizations]
         _print_bytes(write_stream(streamed, list(contents), contents))
         written = []
+    deleted = [change.path for change in changes if change.deleted] if in_place else []
     open_numbers = made.open_numbers()
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
     if output != "text" and not streams:
         from migrator.review.document import write_document
 
-        _print(write_document({**run.describe(made), "written": written}, output))
+        _print(write_document({**run.describe(made), "written": written, "deleted": deleted}, output))
     else:
         for path in written:
             say(f"wrote {path}", quiet)
+        for path in deleted:
+            say(f"deleted {path}", quiet)
     for finding in made.findings:
         if finding.severity == "error":
             say(f"{finding.location or ''}: {finding.message}", False)

@@ -29,8 +29,8 @@ class SourceFile:
     """A file that was read.
 
     `path` is how messages name it, `root` the source that it was found under, `excluded` whether it may not be
-    changed. `documents` counts what it holds; `content` is kept for what cannot be read again: standard
-    input, and manifests that a Rancher stack was `translated` to.
+    changed. `documents` and `objects` count what it holds, the items of Lists as objects; `content` is kept for what
+    cannot be read again: standard input, and manifests that a Rancher stack was `translated` to.
     """
 
     path: str
@@ -41,6 +41,7 @@ class SourceFile:
     excluded: bool = False
     content: bytes | None = None
     translated: bool = False
+    objects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

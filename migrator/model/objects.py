@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from migrator.model.field import FieldPath
@@ -100,7 +101,7 @@ class PodSecurityPolicyObject:
 
 @record
 class Role:
-    """A Role or ClusterRole: `data` holds its `labels`, `rules` and `aggregationRule`."""
+    """A Role or ClusterRole: `data` holds its `labels`, `annotations`, `rules` and `aggregationRule`."""
 
     ref: ResourceRef
     own_namespace: str | None
@@ -149,8 +150,9 @@ class KustomizationPatch:
 class Kustomization:
     """A kustomization: its folder, what it lists (paths as resolved against the folder), and its namespace.
 
-    `file` is the path of the kustomization file, `patches` what it changes in what it reaches, `transformers` the
-    fields that work on every object: namespace, namePrefix, labels and the like.
+    `patches` is what it changes in what it reaches, `transformers` the fields that work on every object: namespace,
+    namePrefix, labels and the like. `entries` are the fields of what it lists, each with its path; `lengths` those of
+    the lists that they stand in, by key. `generates` tells whether it makes objects of its own.
     """
 
     location: Location
@@ -162,3 +164,6 @@ class Kustomization:
     patch_files: tuple[str, ...]
     patches: tuple[KustomizationPatch, ...]
     transformers: Mapping[str, Any]
+    entries: tuple[tuple[FieldPath, str], ...] = ()
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    generates: bool = False

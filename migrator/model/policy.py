@@ -27,12 +27,16 @@ ClientAddresses = Literal["needed", "irrelevant"]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Facts about the cluster: its version as (major, minor), the range of node ports, both ends included."""
+    """Facts about the cluster: its version as (major, minor), the range of node ports, both ends included.
+
+    `pod_security_policy_admission` tells whether the API server may still run the PodSecurityPolicy plugin.
+    """
 
     version: tuple[int, int] = (1, 34)
     node_ports: tuple[int, int] = (30000, 32767)
     used_node_ports: frozenset[int] = frozenset()
     load_balancer: bool = False
+    pod_security_policy_admission: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import Workload
 from migrator.model.world import World
+from migrator.planning.clean_up import plan_clean_up, refuse_running_admission
 from migrator.planning.harden import find_left_over, harden_workloads
 from migrator.planning.numbers import PortKey, number_decisions
 from migrator.podsecurity.labels import ENFORCE
@@ -101,6 +102,9 @@ def propose_changes(
     def may_change(workload: Workload) -> bool:
         return selection.allows(workload, policy, world.excluded)
 
+    deletions, to_know = plan_clean_up(world, selection, phase)
+    changes.extend(deletions)
+    more.extend(to_know)
     if selection.rules is not None:
         changes = [change for change in changes if change.rule in selection.rules]
         port_map = port_map if host_port.ID in selection.rules else []
@@ -297,6 +301,8 @@ def select_phase(plan: Plan, phase: PhaseChoice) -> Plan:
         _refuse_unknown_numbers(plan)
     if phase == "enforce":
         _refuse_missing_contract(plan)
+    if phase == "cleanup":
+        refuse_running_admission(plan)
     return narrow_phase(plan, phase)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from migrator.errors import InputError, PolicyError, TextError
@@ -20,6 +20,7 @@ from migrator.planning.document import describe_change
 from migrator.planning.numbers import PortKey
 from migrator.planning.plan import Overrides, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
+from migrator.publishing.placement import find_unlisted
 from migrator.strategies.pod_security import find_unmet_labels
 from migrator.yaml.data import load_text
 from migrator.yaml.scan import line_of
@@ -318,6 +319,7 @@ def _refuse_unmet_labels(plan_file: PlanFile, plan: Plan, inventory: Inventory) 
 
 def _refuse_halves(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[Change]) -> None:
     """Refuse a file that takes a port away but not to its Service, or gives its number twice."""
+    _refuse_unlisted_files(plan_file, kept, gone)
     for change in gone:
         for other in kept:
             ports = {port.host_port for port in other.ports} & {port.host_port for port in change.ports}
@@ -334,6 +336,19 @@ def _refuse_halves(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[C
                 raise PolicyError(
                     f"{plan_file.path}: host port {numbers} of {change.workload} was left in, but {other.resource} "
                     "would have the same number\n  take that change out as well, or give it another node port"
+                )
+
+
+def _refuse_unlisted_files(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[Change]) -> None:
+    """Refuse a file that leaves an object in its place but takes its file out of a kustomization."""
+    staying = {change.location.path: change for change in gone if change.action == "delete"}
+    for other in kept if staying else ():
+        entries = find_unlisted(other)
+        for path, change in staying.items():
+            if entries.intersection((path, *map(str, PurePath(path).parents))):
+                raise PolicyError(
+                    f"{plan_file.path}: {change.resource} was taken out, but {other.location.path} would no longer "
+                    f"list {path}\n  take that change out as well"
                 )
 
 

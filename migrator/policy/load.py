@@ -203,6 +203,7 @@ def _make_policy(document: dict[str, Any], path: Path | None) -> Policy:
             node_ports=(int(low), int(high)),
             used_node_ports=frozenset(cluster.get("usedNodePorts", ())),
             load_balancer=bool(cluster.get("loadBalancer", False)),
+            pod_security_policy_admission=cluster.get("podSecurityPolicyAdmission") != "off",
         ),
         client_addresses=spec.get("clientAddresses", "needed"),
         host_ports=user_rows,

@@ -34,6 +34,18 @@ class ClusterForm(_Form):
     load_balancer: bool = Field(
         False, alias="loadBalancer", description="Whether the cluster gives Services of type LoadBalancer an address."
     )
+    pod_security_policy_admission: Literal["on", "off"] = Field(
+        "on",
+        alias="podSecurityPolicyAdmission",
+        description="Whether the API server runs the PodSecurityPolicy plugin; phase cleanup waits until it is off.",
+        # What YAML 1.1 reads, and an editor that follows it, are booleans.
+        json_schema_extra={"enum": ["on", "off", True, False]},
+    )
+
+    @field_validator("pod_security_policy_admission", mode="before")
+    @classmethod
+    def _read_switch(cls, value: Any) -> Any:
+        return ("off", "on")[value] if isinstance(value, bool) else value
 
     @field_validator("kubernetes_version", mode="before")
     @classmethod

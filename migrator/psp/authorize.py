@@ -17,8 +17,10 @@ _Subject = tuple[str, str, str]  # namespace or "", User or Group, name
 _NONE: Final[frozenset[str]] = frozenset()
 
 MASTERS: Final = "system:masters"
-_GROUPS: Final = frozenset({"policy", "extensions", "*"})
-_RESOURCES: Final = frozenset({"podsecuritypolicies", "*"})
+POLICY_GROUPS: Final = frozenset({"policy", "extensions"})
+_GROUPS: Final = frozenset({*POLICY_GROUPS, "*"})
+POLICY_RESOURCE: Final = "podsecuritypolicies"
+_RESOURCES: Final = frozenset({POLICY_RESOURCE, "*"})
 _VERBS: Final = frozenset({"use", "*"})
 _CONTROLLERS: Final[Mapping[str, str]] = {
     "Deployment": "replicaset-controller",
@@ -171,6 +173,11 @@ def _list_subjects(identity: Identity, namespace: str) -> Iterator[_Subject]:
             yield scope, "Group", group
 
 
+def is_built_in_role(name: str) -> bool:
+    """Tell whether every cluster has a cluster role of this name; those of the second kind the API server makes."""
+    return name in ("cluster-admin", "admin", "edit", "view") or name.startswith("system:")
+
+
 def read_grants(objects: Iterable[Object]) -> PolicyGrants:
     """Read who may use policies out of Role, ClusterRole, RoleBinding and ClusterRoleBinding objects.
 
@@ -261,7 +268,7 @@ def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -
     A role whose selectors match none that was given keeps the rules that it states: the roles that it once
     selected may not be among the sources.
     """
-    selected = {name: _select_roles(role, roles) for name, role in roles.items() if role.get("aggregationRule")}
+    selected = {name: select_aggregated(role, roles) for name, role in roles.items() if role.get("aggregationRule")}
     usable = {
         name: frozenset() if not given.isdisjoint(selected.get(name, ())) else _find_usable(role)
         for name, role in roles.items()
@@ -276,7 +283,8 @@ def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -
     return usable
 
 
-def _select_roles(role: Object, roles: Mapping[str, Object]) -> list[str]:
+def select_aggregated(role: Object, roles: Mapping[str, Object]) -> list[str]:
+    """Name the cluster roles whose rules a cluster role with an aggregationRule gathers; `roles` are all, by name."""
     selectors = _get_mappings(_get_mapping(role, "aggregationRule"), "clusterRoleSelectors")
     own = _get_name(role)
     return [

@@ -12,6 +12,7 @@ from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.sources.files import STDIN
+from migrator.sources.kustomize import LISTS
 
 
 def list_new_file(world: World, created: Change, beside: Location) -> Iterator[Change]:
@@ -29,6 +30,16 @@ def list_new_file(world: World, created: Change, beside: Location) -> Iterator[C
             new=None,
             ports=(),
         )
+
+
+def find_unlisted(change: Change) -> frozenset[str]:
+    """Find the files and folders that a change takes out of a kustomization."""
+    edit = change.edit
+    if edit is None or edit.op != "remove" or edit.path[0] not in LISTS:
+        return frozenset()
+    entries = change.current if isinstance(change.current, list) else [change.current]
+    folder = posixpath.dirname(change.location.path)
+    return frozenset(posixpath.normpath(posixpath.join(folder, str(entry))) for entry in entries)
 
 
 class Places:

@@ -39,14 +39,15 @@ def write_out(
     roots = _drop_nested(sources)
     origins = _list_origins(roots)
     contents = _place_contents(changes, roots, origins)
-    if STDIN in roots:
+    gone = {_locate_change(change, roots) for change in changes if change.deleted}
+    if STDIN in roots and STDIN_NAME not in gone:
         contents.setdefault(STDIN_NAME, stdin or b"")
     with built_beside(out, before_commit) as staging:
         folders = [relative for relative, (origin, _) in origins.items() if _is_folder(origin)]
         for relative in folders:
             (staging / relative).mkdir(parents=True, exist_ok=True)
         for relative, (origin, root) in origins.items():
-            if relative in contents or _is_folder(origin):
+            if relative in contents or relative in gone or _is_folder(origin):
                 continue
             if origin.is_symlink():
                 (staging / relative).symlink_to(_aim_link(origin, root))
@@ -60,7 +61,7 @@ def write_out(
         # Last, since nothing can be written into a folder that is read-only.
         for relative in reversed(folders):
             shutil.copymode(origins[relative][0], staging / relative)
-    return [str(out / _locate_change(change, roots)) for change in changes]
+    return [str(out / _locate_change(change, roots)) for change in changes if not change.deleted]
 
 
 def refuse_place(
@@ -141,7 +142,8 @@ def _place_contents(
         relative = _locate_change(change, roots)
         if relative in contents or (change.old is None and relative in origins):
             raise InputError(change.path, f"would be a second {relative} in the copy", hint="copy source by source")
-        contents[relative] = change.new_content()
+        if not change.deleted:
+            contents[relative] = change.new_content()
     return contents
 
 
@@ -262,7 +264,8 @@ def _empty(folder: Path) -> None:
 def write_stream(changes: Sequence[FileChange], paths: Sequence[str], contents: Mapping[str, bytes]) -> bytes:
     """Write files and new ones as one stream of documents; a single file keeps its bytes."""
     edited = {change.path: change.new_content() for change in changes}
-    ordered = sorted({*paths, *edited}, key=lambda path: (path not in contents, path))
+    gone = {change.path for change in changes if change.deleted}
+    ordered = sorted({*paths, *edited} - gone, key=lambda path: (path not in contents, path))
     parts = [edited.get(path, contents.get(path, b"")) for path in ordered]
     return parts[0] if len(parts) == 1 else b"".join(_separate(part, part is parts[0]) for part in parts)
 

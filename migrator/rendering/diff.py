@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator.rendering.render import FileChange, Replacement
+from migrator.rendering.render import FileChange
+from migrator.rendering.replacement import Replacement
 
 CONTEXT = 3
 NO_NEWLINE = b"\\ No newline at end of file\n"
@@ -58,6 +59,10 @@ def _write_file(change: FileChange, base: str | None) -> bytes:
             return head
         body = b"".join(_prefixed(b"+", line) for line in lines)
         return head + b"@@ -0,0 +1%s @@\n" % (b"" if len(lines) == 1 else b",%d" % len(lines)) + body
+    if change.deleted:
+        lines = _split_lines(change.old)
+        body = b"".join(_prefixed(b"-", line) for line in lines)
+        return b"--- %s\n+++ /dev/null\n@@ -%s +0,0 @@\n" % (_mark(old_name), _range(0, len(lines))) + body
     hunks = _write_hunks(change.old, _find_line_changes(change.old, change.replacements))
     return b"--- %s\n+++ %s\n" % (_mark(old_name), _mark(new_name)) + hunks if hunks else b""
 

@@ -13,7 +13,10 @@ from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.inventory import SourceFile
 from migrator.model.plan import Change, NewObject, Plan
+from migrator.model.reference import ResourceRef
 from migrator.parallel import map_in_processes
+from migrator.rendering.delete import delete_documents, refuse_another
+from migrator.rendering.replacement import Replacement, replace_spans
 from migrator.sources.files import hash_content, read_bytes
 from migrator.sources.manifests import is_json
 from migrator.templates import render_object
@@ -23,27 +26,22 @@ from migrator.yaml.edit import (
     TextEdit,
     apply_text_edits,
     apply_to_data,
+    cut_entries,
     plan_item_insertion,
+    plan_item_removal,
     plan_text_edits,
     refuse_repeated_keys,
     same_data,
 )
 from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import Node, SequenceNode, compose
-from migrator.yaml.scan import Span, cut_documents, cut_json_list, cut_list, decode, line_of
+from migrator.yaml.scan import CutList, Span, cut_documents, cut_json_list, cut_list, decode, line_of
 from migrator.yaml.write import write_json
 
 PARALLEL_FROM = 300
 """Edited objects from which on a second process pays."""
 
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """A span of a file, in bytes, and what stands there afterwards."""
-
-    start: int
-    end: int
-    content: bytes
+_Place = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +56,27 @@ class FileChange:
     replacements: tuple[Replacement, ...]
     translated: bool = False
 
+    @property
+    def deleted(self) -> bool:
+        """Whether nothing is left of the file, which then goes itself."""
+        return self.old is not None and self.replacements == (Replacement(0, len(self.old), b""),)
+
     def new_content(self) -> bytes:
         """Give the file's bytes afterwards."""
         return replace_spans(self.old or b"", self.replacements)
 
 
-def replace_spans(content: bytes, replacements: Iterable[Replacement]) -> bytes:
-    """Make replacements, which are in order and do not overlap."""
-    parts: list[bytes] = []
-    position = 0
-    for item in replacements:
-        parts += (content[position : item.start], item.content)
-        position = item.end
-    parts.append(content[position:])
-    return b"".join(parts)
-
-
 @dataclass(frozen=True)
 class _Work:
-    """What is to be done in one file: field edits and new objects by the object they stand at."""
+    """What is to be done in one file: field edits, new objects and deletions by the object they stand at."""
 
     path: str
-    edits: Mapping[tuple[int, int | None], tuple[FieldEdit, ...]]
-    created: Mapping[tuple[int, int | None], tuple[NewObject, ...]]
+    edits: Mapping[_Place, tuple[FieldEdit, ...]]
+    created: Mapping[_Place, tuple[NewObject, ...]]
+    deletions: Mapping[_Place, ResourceRef]
 
     @cached_property
-    def objects(self) -> Mapping[tuple[int, int | None], tuple[str, ...]]:
+    def objects(self) -> Mapping[_Place, tuple[str, ...]]:
         """Give the new objects' texts, written where they are needed first: in the process that renders the file."""
         return {place: tuple(map(render_object, created)) for place, created in self.created.items()}
 
@@ -100,12 +93,8 @@ def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple
     contents = {work.path: load_source(known[work.path]) for work in works}
     wanted = jobs if sum(len(work.edits) for work in works) >= PARALLEL_FROM else 1
     rendered = map_in_processes(lambda work: _render_file(work, contents[work.path]), works, wanted)
-    replaced = {work.path: replacements for work, replacements in zip(works, rendered, strict=True) if replacements}
-    edited = [
-        FileChange(path, contents[path], replacements)
-        for path, replacements in replaced.items()
-        if not known[path].translated
-    ]
+    replaced = {work.path: made for work, made in zip(works, rendered, strict=True) if made}
+    edited = [FileChange(path, contents[path], made) for path, made in replaced.items() if not known[path].translated]
     written = [_write_translated(file, replaced.get(file.path, ())) for file in files if file.translated]
     return tuple(sorted([*edited, *created, *written], key=lambda change: change.path))
 
@@ -127,8 +116,9 @@ def load_source(file: SourceFile) -> bytes:
 
 
 def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) -> list[_Work]:
-    edits: dict[str, dict[tuple[int, int | None], list[FieldEdit]]] = {}
-    created: dict[str, dict[tuple[int, int | None], list[NewObject]]] = {}
+    edits: dict[str, dict[_Place, list[FieldEdit]]] = {}
+    created: dict[str, dict[_Place, list[NewObject]]] = {}
+    deletions: dict[str, dict[_Place, ResourceRef]] = {}
     for change in changes:
         if change.action == "update" and change.edit is not None:
             place = (change.location.document, change.location.item)
@@ -137,13 +127,17 @@ def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
             anchor = change.new.anchor
             place = (anchor.document, anchor.item)
             created.setdefault(anchor.path, {}).setdefault(place, []).append(change.new)
+        elif change.action == "delete":
+            place = (change.location.document, change.location.item)
+            deletions.setdefault(change.location.path, {})[place] = change.resource
     return [
         _Work(
             path=path,
             edits={place: tuple(items) for place, items in edits.get(path, {}).items()},
             created={place: tuple(items) for place, items in created.get(path, {}).items()},
+            deletions=deletions.get(path, {}),
         )
-        for path in sorted({*edits, *created})
+        for path in sorted({*edits, *created, *deletions})
     ]
 
 
@@ -168,13 +162,23 @@ def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
     json_file = is_json(work.path, content) and _is_loadable(content)
     documents = [Span(0, len(content))] if json_file else list(cut_documents(content))
     by_document: dict[int, set[int | None]] = {}
-    for document, item in {*work.edits, *work.created}:
+    for document, item in {*work.edits, *work.created, *work.deletions}:
         by_document.setdefault(document, set()).add(item)
+    gone = {
+        document
+        for document, items in by_document.items()
+        if all((document, item) in work.deletions for item in items)
+        and (None in items or len(items) == _count_items(content, documents[document], json_file))
+    }
+    # Nothing is left of the file.
+    if len(gone) == len(documents):
+        return (Replacement(0, len(content), b""),)
     for document, items in sorted(by_document.items()):
         span = documents[document]
         render = _render_json if json_file else _render_yaml
         try:
-            replacements.extend(render(work, content, span, document, items))
+            if document not in gone:
+                replacements.extend(render(work, content, span, document, items))
         except _PieceError as error:
             line = content.count(b"\n", 0, error.start) + line_of(error.text, error.index)
             raise InputError(
@@ -183,7 +187,21 @@ def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
                 line=line,
                 hint="write this place out plainly, or leave the object out with --workload or an annotation",
             ) from None
+    if gone:
+        try:
+            replacements.extend(delete_documents(content, documents, gone))
+        except RefusedEditError as error:
+            raise InputError(work.path, f"cannot be edited safely: {error.reason}") from None
     return tuple(sorted(replacements, key=lambda item: (item.start, item.end)))
+
+
+def _count_items(content: bytes, span: Span, json_file: bool) -> int:
+    """Count the items of a List."""
+    cut = cut_json_list(content) if json_file else cut_list(content, span)
+    if cut is not None:
+        return len(cut.items)
+    data = load_text(decode(content[span.start : span.end]).removeprefix("\ufeff"))
+    return len(data["items"])
 
 
 def _is_loadable(content: bytes) -> bool:
@@ -227,9 +245,14 @@ def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int
     root = compose(text)
     if type(root) is not SequenceNode or len(root.value) != 1:
         raise TextError("not one item")
+    deleted = work.deletions.get((document, item))
+    if deleted is not None:
+        refuse_another(root.value[0], deleted)
     edits = work.edits.get((document, item), ())
     new = list(map(load_text, work.objects.get((document, item), ())))
     try:
+        if deleted is not None:
+            return _to_bytes(span.start, text, [plan_item_removal(text, root, 0)])
         before = refuse_repeated_keys(text, root)
         planned = plan_text_edits(text, root.value[0], edits)
         if new:
@@ -263,6 +286,9 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
                 sequence = find_node(root, ("items",)) or root
                 planned.append(plan_item_insertion(text, sequence, item, new))
                 expected["items"][item + 1 : item + 1] = new
+        removals = _list_removals(work, document, items)
+        planned += plan_text_edits(text, root, removals)
+        expected = apply_to_data(expected, removals)
         after = apply_text_edits(text, planned)
         _check(after, expected)
         behind = work.objects.get((document, None), ())
@@ -272,6 +298,15 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
     except RefusedEditError as error:
         raise _PieceError(span.start, text, error.index, error.reason) from None
     return replacements
+
+
+def _list_removals(work: _Work, document: int, items: Iterable[int | None]) -> list[FieldEdit]:
+    """List the edits that take deleted items out of a List."""
+    return [
+        FieldEdit("remove", ("items", item))
+        for item in items
+        if item is not None and (document, item) in work.deletions
+    ]
 
 
 def _prefix(edit: FieldEdit, at: FieldPath) -> FieldEdit:
@@ -310,13 +345,29 @@ def _check(text: str, expected: Any) -> None:
 def _render_json(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> list[Replacement]:
     mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     cut = cut_json_list(content) if None not in items else None
-    replacements: list[Replacement] = []
     if cut is not None:
+        replacements = _delete_json_items(work, content, cut, document, items)
         for item in sorted(items, key=lambda index: index or 0):
-            replacements += _edit_json(work, content, cut.items[item or 0], document, [item or 0], cut=True)
+            if (document, item) not in work.deletions:
+                replacements += _edit_json(work, content, cut.items[item or 0], document, [item or 0], cut=True)
         return replacements
     whole = Span(mark, span.end)
     return _edit_json(work, content, whole, document, sorted(items, key=lambda index: -1 if index is None else index))
+
+
+def _delete_json_items(
+    work: _Work, content: bytes, cut: CutList, document: int, items: Iterable[int | None]
+) -> list[Replacement]:
+    deleted = sorted(item for item in items if item is not None and (document, item) in work.deletions)
+    for item in deleted:
+        piece = cut.items[item]
+        text = decode(content[piece.start : piece.end])
+        try:
+            refuse_another(compose_json(text), work.deletions[document, item])
+        except TextError as error:
+            raise _PieceError(piece.start, text, error.index, error.problem) from None
+    spans = cut_entries([(item.start, item.end) for item in cut.items], deleted)
+    return [Replacement(start, end, b"") for start, end in spans]
 
 
 def _edit_json(
@@ -342,6 +393,9 @@ def _edit_json(
                 sequence = find_node(root, ("items",)) or root
                 planned.append(plan_item_insertion(text, sequence, item, new))
                 expected["items"][item + 1 : item + 1] = new
+        removals = _list_removals(work, document, items)
+        planned += plan_text_edits(text, root, removals)
+        expected = apply_to_data(expected, removals)
         after = apply_text_edits(text, planned)
         _check_json(
             f"[{after}{behind}]" if cut else after, _flatten(expected, work, document, items) if cut else expected

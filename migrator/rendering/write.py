@@ -40,11 +40,14 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A file of a run, as the journal names it: the SHA-256 of its bytes before (None: it is new) and after."""
+    """A file of a run, as the journal names it: the SHA-256 of its bytes before (None: it is new) and after.
+
+    `new` is None for a file that goes.
+    """
 
     path: Path
     old: str | None
-    new: str
+    new: str | None
 
     @property
     def staged(self) -> Path:
@@ -58,6 +61,8 @@ class _Entry:
 
     def is_replaced(self) -> bool:
         """Whether the staged content has taken the file's place: it moves there, and the old file was kept before."""
+        if self.new is None:
+            return os.path.lexists(self.kept) and _hash_file(self.path) != self.old
         if os.path.lexists(self.staged):
             return False
         return os.path.lexists(self.kept) if self.old is not None else _hash_file(self.path) == self.new
@@ -85,10 +90,13 @@ def write_in_place(changes: Sequence[FileChange], before_commit: Callable[[], No
                 _refuse_changed(change, entry)
                 _keep(change, entry)
             # A rename must not reach the disk before what it moves, nor before what undoes it.
-            _sync([*(entry.staged for entry in entries), *_folders(entries)])
+            _sync([*(entry.staged for entry in entries if entry.new is not None), *_folders(entries)])
             for change, entry in zip(changes, entries, strict=True):
                 with _refusing(change.path):
-                    entry.staged.replace(entry.path)
+                    if entry.new is None:
+                        entry.path.unlink()
+                    else:
+                        entry.staged.replace(entry.path)
             _sync(_folders(entries))
             before_commit()
             _append(journal, COMMITTED)
@@ -98,7 +106,7 @@ def write_in_place(changes: Sequence[FileChange], before_commit: Callable[[], No
         finally:
             _settle(entries, committed)
             (folder / JOURNAL_NAME).unlink()
-    return [change.path for change in changes]
+    return [change.path for change in changes if not change.deleted]
 
 
 def _list_entries(changes: Sequence[FileChange]) -> list[_Entry]:
@@ -109,7 +117,11 @@ def _list_entries(changes: Sequence[FileChange]) -> list[_Entry]:
         if path in entries:
             raise InputError(change.path, f"is the same file as {path}, which changes too", hint="give it only once")
         old = None if change.old is None else hash_content(change.old)
-        entry = entries[path] = _Entry(path, old, hash_content(change.new_content()))
+        new = None if change.deleted else hash_content(change.new_content())
+        entry = entries[path] = _Entry(path, old, new)
+        if change.deleted and Path(change.path).is_symlink():
+            hint = "delete the link and its file, or write elsewhere with --out"
+            raise InputError(change.path, "is a link to a file that goes", hint=hint)
         if entry.kept.exists():
             hint = f"compare it with {change.path}, then delete it"
             raise InputError(str(entry.kept), "is the old file of an interrupted run without its journal", hint=hint)
@@ -181,6 +193,8 @@ def _stage(change: FileChange, entry: _Entry) -> None:
     with _refusing(change.path):
         # Only a run without a journal can have left this one, and it replaced nothing: the old file is not kept.
         entry.staged.unlink(missing_ok=True)
+        if change.deleted:
+            return
         mode = 0o666 if change.old is None else 0o600
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with open(os.open(entry.staged, flags, mode), "wb") as file:  # noqa: PTH123 - with the mode from the start

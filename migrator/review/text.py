@@ -15,6 +15,7 @@ from migrator.model.workload import Workload
 from migrator.planning.document import write_edit_path, write_path
 from migrator.podsecurity.labels import ENFORCE
 from migrator.podsecurity.level import Level
+from migrator.review.deletions import write_deletions
 from migrator.rules.conflicts import Conflict
 from migrator.rules.hardening import Remedy
 from migrator.rules.pod_security import find_version
@@ -283,6 +284,9 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
         lines += painter.table(("WORKLOAD", "BEFORE", "AFTER", "WHO MUST CHANGE"), rows)
     if plan.namespaces:
         lines += ["", *_write_namespaces(plan, painter)]
+    told, commands = write_deletions(plan.changes)
+    if commands:
+        lines += ["", *painter.wrap(told, ""), *(f"  {command}" for command in commands)]
     lines += _write_keys(plan.keys, painter)
     lines += _write_findings(plan.findings, painter)
     open_numbers = plan.open_numbers()
@@ -334,6 +338,8 @@ def _summarize(plan: Plan) -> str:
     created = sum(1 for change in made if change.action == "create")
     edited = len({(change.location.path, change.resource) for change in made if change.action == "update"})
     text = f"Phase {plan.phase}: {_count(created, 'object')} to add, {edited} to edit"
+    deleted = sum(1 for change in made if change.action == "delete")
+    text += f", {deleted} to delete" if deleted else ""
     return f"{text}; {_count(kept, 'host port')} kept" if kept else text
 
 

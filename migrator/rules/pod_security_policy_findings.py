@@ -11,11 +11,9 @@ from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory
 from migrator.model.objects import PodSecurityPolicyObject, RoleBinding
 from migrator.psp.admit import SELECTED_ANNOTATION
+from migrator.psp.authorize import is_built_in_role
 from migrator.rules.pod_security_policy import FALLBACK_NAMESPACE, ID, PolicyAdmission, PolicyDecision
 
-# Cluster roles that every cluster has; the API server makes those of the second kind.
-_BUILT_IN_ROLES: Final = ("cluster-admin", "admin", "edit", "view")
-_BUILT_IN_PREFIX: Final = "system:"
 _NAMED: Final = 5
 
 
@@ -61,7 +59,7 @@ def _find_missing_roles(inventory: Inventory) -> Iterator[Finding]:
     missing: dict[str, list[RoleBinding]] = defaultdict(list)
     for binding in inventory.role_bindings:
         kind, name = binding.role_kind, binding.role_name
-        if kind == "ClusterRole" and (name in _BUILT_IN_ROLES or name.startswith(_BUILT_IN_PREFIX)):
+        if kind == "ClusterRole" and is_built_in_role(name):
             continue
         if (kind, None if kind == "ClusterRole" else binding.ref.namespace, name) not in known:
             missing[f"{kind} {name}"].append(binding)

@@ -17,6 +17,8 @@ from migrator.yaml.scan import cut_documents, decode, line_of
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
+LISTS = ("resources", "bases", "components")
+_GENERATORS = ("configMapGenerator", "secretGenerator", "generators", "helmCharts", "helmChartInflationGenerator")
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 _TRANSFORMERS = {
@@ -46,7 +48,9 @@ def read_kustomization(path: str, text: str, load_file: LoadText) -> Kustomizati
     def resolve(entry: str) -> str:
         return posixpath.normpath(posixpath.join(folder, entry))
 
-    listed = [*_texts(data, "resources"), *_texts(data, "bases"), *_texts(data, "components")]
+    entries = tuple(
+        ((key, index), resolve(entry)) for key in LISTS for index, entry in _texts(data, key) if "://" not in entry
+    )
     patches = tuple(_read_patches(data, root, text, resolve, load_file))
     return Kustomization(
         location=Location(path, 0, None, line_of(text, root.start_mark.index)),
@@ -54,18 +58,22 @@ def read_kustomization(path: str, text: str, load_file: LoadText) -> Kustomizati
         kind=str(data.get("kind") or "Kustomization"),
         api_version=str(data.get("apiVersion") or "kustomize.config.k8s.io/v1beta1"),
         namespace=data["namespace"] if isinstance(data.get("namespace"), str) else None,
-        resources=tuple(resolve(entry) for entry in listed if "://" not in entry),
+        resources=tuple(path for _, path in entries),
         patch_files=tuple(patch.path for patch in patches if patch.path is not None),
         patches=patches,
         transformers={
             key: data[key] for key, form in _TRANSFORMERS.items() if data.get(key) and isinstance(data[key], form)
         },
+        entries=entries,
+        lengths={key: len(data[key]) for key in LISTS if isinstance(data.get(key), list)},
+        generates=any(data.get(key) for key in _GENERATORS),
     )
 
 
-def _texts(data: Mapping[str, Any], key: str) -> list[str]:
+def _texts(data: Mapping[str, Any], key: str) -> list[tuple[int, str]]:
     value = data.get(key)
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    items = enumerate(value) if isinstance(value, list) else ()
+    return [(index, item) for index, item in items if isinstance(item, str)]
 
 
 def _read_patches(

@@ -106,6 +106,11 @@ class ManifestRead:
     unread: list[Unread] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
 
+    def count_objects(self) -> int:
+        """Count the objects, those that nobody looks at and those that could not be read included."""
+        looked_at = sum(len(getattr(self, name)) for name in {name for _, name in _AROUND.values()})
+        return looked_at + len(self.workloads) + sum(self.others.values()) + len(self.unread) + len(self.errors)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

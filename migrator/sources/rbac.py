@@ -52,6 +52,7 @@ def read_role(data: Mapping[str, Any], location: Location, reader: ObjectReader)
             reader.sequence(rule, key, ("rules", index))
     packed = {
         "labels": dict(reader.texts(metadata, "labels", ("metadata",))),
+        "annotations": metadata.get("annotations") or {},
         "rules": rules,
         "aggregationRule": dict(reader.mapping(data, "aggregationRule", ())),
     }

@@ -94,9 +94,17 @@ def _gather_manifests(
     for result in results:
         file = by_path[result.path]
         content = stdin if result.path == STDIN else None
-        documents = result.read.documents
         gathered.files.append(
-            SourceFile(file.path, file.root, result.sha256, result.size, documents, file.excluded, content)
+            SourceFile(
+                file.path,
+                file.root,
+                result.sha256,
+                result.size,
+                result.read.documents,
+                file.excluded,
+                content,
+                objects=result.read.count_objects(),
+            )
         )
         gathered.reads.append(result.read)
         for error in result.read.errors:

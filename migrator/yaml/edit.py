@@ -12,7 +12,7 @@ import dataclasses
 import json
 import marshal
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -383,7 +383,7 @@ class _Editor:
         return TextEdit(line, start, prefix)
 
     def remove_items(self, sequence: SequenceNode, positions: list[int]) -> list[TextEdit]:
-        ends = self._item_ends(sequence)
+        ends = self.item_ends(sequence)
         if len(positions) == len(sequence.value):
             if sequence.flow_style:
                 return [TextEdit(sequence.start_mark.index, sequence.end_mark.index, "[]")]
@@ -391,11 +391,11 @@ class _Editor:
         if sequence.flow_style:
             entries = [(item.start_mark.index, end) for item, end in zip(sequence.value, ends, strict=True)]
             return self._cut_flow(entries, positions)
-        edits = []
-        for position in positions:
-            dash = self._find_dash(sequence, position, ends)
-            edits.append(TextEdit(self.line_start(dash), self.line_end(ends[position]), ""))
-        return edits
+        return [self.remove_block_item(sequence, position, ends) for position in positions]
+
+    def remove_block_item(self, sequence: SequenceNode, position: int, ends: Sequence[int]) -> TextEdit:
+        dash = self._find_dash(sequence, position, ends)
+        return TextEdit(self.line_start(dash), self.line_end(ends[position]), "")
 
     def _find_dash(self, sequence: SequenceNode, position: int, ends: Sequence[int]) -> int:
         """Find the dash of an item that has its lines for itself."""
@@ -409,7 +409,7 @@ class _Editor:
             raise RefusedEditError("a list item that is laid out unusually", start)
         return dash
 
-    def _item_ends(self, sequence: SequenceNode) -> list[int]:
+    def item_ends(self, sequence: SequenceNode) -> list[int]:
         ends: list[int] = []
         after = sequence.start_mark.index
         for item in sequence.value:
@@ -420,19 +420,7 @@ class _Editor:
         return ends
 
     def _cut_flow(self, entries: list[tuple[int, int]], positions: list[int]) -> list[TextEdit]:
-        edits = []
-        index = 0
-        while index < len(positions):
-            run = index
-            while run + 1 < len(positions) and positions[run + 1] == positions[run] + 1:
-                run += 1
-            first, last = positions[index], positions[run]
-            if last + 1 < len(entries):
-                edits.append(TextEdit(entries[first][0], entries[last + 1][0], ""))
-            else:
-                edits.append(TextEdit(entries[first - 1][1], entries[last][1], ""))
-            index = run + 1
-        return edits
+        return [TextEdit(start, end, "") for start, end in cut_entries(entries, positions)]
 
     # Replacing and adding
 
@@ -592,7 +580,7 @@ class _Editor:
         self, sequence: SequenceNode, position: int, values: Sequence[Any], comment: str | None
     ) -> TextEdit:
         """Insert items behind one that is there."""
-        end = self._item_ends(sequence)[position]
+        end = self.item_ends(sequence)[position]
         if sequence.flow_style:
             start = sequence.value[position].start_mark.index
             texts = ["," + self._flow_gap(start) + self._write_flow_value(value, start) for value in values]
@@ -666,6 +654,30 @@ def wrap_value(missing: FieldPath, value: Any) -> Any:
     for step in reversed(missing):
         value = [value] if step == APPEND else {step: value}
     return value
+
+
+def cut_entries(entries: Sequence[tuple[int, int]], positions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Give the spans to cut so that entries go with the commas that part them; one entry at least stays."""
+    index = 0
+    while index < len(positions):
+        run = index
+        while run + 1 < len(positions) and positions[run + 1] == positions[run] + 1:
+            run += 1
+        first, last = positions[index], positions[run]
+        if last + 1 < len(entries):
+            yield entries[first][0], entries[last + 1][0]
+        else:
+            yield entries[first - 1][1], entries[last][1]
+        index = run + 1
+
+
+def plan_item_removal(text: str, sequence: SequenceNode, position: int) -> TextEdit:
+    """Find the lines of a block list's item, should it be the last one too.
+
+    Raises RefusedEditError for a layout that is not known.
+    """
+    editor = _Editor(text, sequence, json_style=False)
+    return editor.remove_block_item(sequence, position, editor.item_ends(sequence))
 
 
 def plan_item_insertion(text: str, sequence: Node, position: int, values: Sequence[Any]) -> TextEdit:

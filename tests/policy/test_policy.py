@@ -168,6 +168,11 @@ def test_a_missing_policy_is_refused(tmp_path: Path) -> None:
         (["cluster.usedNodePorts=[30080, 30081]"], {"used_node_ports": frozenset((30080, 30081))}),
         (["cluster.loadBalancer=true", "cluster.nodePortRange=31000-31999"], {"node_ports": (31000, 31999)}),
         (["cluster.loadBalancer=true", "cluster.loadBalancer=false"], {"load_balancer": False}),
+        ([], {"pod_security_policy_admission": True}),
+        (["cluster.podSecurityPolicyAdmission=off"], {"pod_security_policy_admission": False}),
+        (['cluster.podSecurityPolicyAdmission="off"'], {"pod_security_policy_admission": False}),
+        (["cluster.podSecurityPolicyAdmission=false"], {"pod_security_policy_admission": False}),
+        (["cluster.podSecurityPolicyAdmission=on"], {"pod_security_policy_admission": True}),
     ],
 )
 def test_settings_go_on_top(settings: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
@@ -188,6 +193,14 @@ def test_settings_go_on_top(settings: list[str], expected: dict[str, Any], tmp_p
         ("cluster.loadBalancer.x=1", "loadBalancer"),
         ("clientAddresses.x.y=1", "clientAddresses"),
         ("a..b=1", "not a field path"),
+        (
+            "cluster.podSecurityPolicyAdmission=maybe",
+            "`spec.cluster.podSecurityPolicyAdmission`: input should be 'on' or 'off'",
+        ),
+        (
+            "cluster.podSecurityPolicyAdmission=0",
+            "`spec.cluster.podSecurityPolicyAdmission`: input should be 'on' or 'off'",
+        ),
     ],
 )
 def test_settings_that_say_nothing_known_are_refused(setting: str, message: str, tmp_path: Path) -> None:

@@ -50,20 +50,22 @@ def create_file(path: Path, content: bytes) -> FileChange:
 
 
 def make_changes(root: Path) -> list[FileChange]:
-    """A tree of four files, of which three change and one more comes."""
+    """A tree of five files, of which three change, one goes, and one more comes."""
     (root / "base" / "deep").mkdir(parents=True)
-    for name in ("one.yaml", "base/two.yaml", "base/deep/three.yaml", "same.yaml"):
+    for name in ("one.yaml", "base/two.yaml", "base/deep/three.yaml", "same.yaml", "base/gone.yaml"):
         (root / name).write_bytes(f"old: {name}\n".encode())
     return [
         change_file(root / "one.yaml", b"new: one\n"),
         change_file(root / "base/two.yaml", b"new: two\n"),
+        change_file(root / "base/gone.yaml", b""),
         create_file(root / "base/service.yaml", b"new: service\n"),
         change_file(root / "base/deep/three.yaml", b"new: three\n"),
     ]
 
 
 def new_tree(old: Tree, root: Path, changes: list[FileChange]) -> Tree:
-    return {**old, **{str(Path(change.path).relative_to(root)): change.new_content() for change in changes}}
+    new = {**old, **{str(Path(change.path).relative_to(root)): change.new_content() for change in changes}}
+    return {path: content for path, content in new.items() if content}
 
 
 def recover_all(root: Path) -> list[write.Recovery]:
@@ -106,7 +108,7 @@ def kill_self() -> None:
 def test_writes_all_files_and_leaves_nothing_beside_them(tmp_path: Path) -> None:
     changes = make_changes(tmp_path)
     old = read_tree(tmp_path)
-    assert write_in_place(changes) == [change.path for change in changes]
+    assert write_in_place(changes) == [change.path for change in changes if not change.deleted]
     assert read_tree(tmp_path) == new_tree(old, tmp_path, changes)
 
 
@@ -305,7 +307,7 @@ def leave_interrupted(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list
 
 def test_what_was_not_committed_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, old = leave_interrupted(tmp_path, monkeypatch)
-    assert recover_all(tmp_path) == [write.Recovery(tmp_path, False, 4)]
+    assert recover_all(tmp_path) == [write.Recovery(tmp_path, False, 5)]
     assert read_tree(tmp_path) == old
 
 
@@ -326,6 +328,17 @@ def test_a_file_that_a_person_edited_since_is_not_put_back(tmp_path: Path, monke
     (tmp_path / "base/.two.yaml.migrator-old").replace(tmp_path / "base/two.yaml")
     recover_all(tmp_path)
     assert read_tree(tmp_path) == old
+
+
+def test_a_file_that_a_person_made_where_one_went_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_interrupted(tmp_path, monkeypatch)
+    (tmp_path / "base/gone.yaml").write_bytes(b"mine: gone\n")
+    before = read_tree(tmp_path)
+    with pytest.raises(InputError, match=r"base/gone\.yaml: has been edited since a run here was interrupted"):
+        recover_all(tmp_path)
+    assert read_tree(tmp_path) == before
 
 
 def test_a_tree_that_a_person_put_back_is_only_tidied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -493,6 +506,14 @@ def test_a_link_keeps_pointing_at_its_file(tmp_path: Path) -> None:
     write_in_place([change_file(tmp_path / "link.yaml", b"new: real\n")])
     assert (tmp_path / "link.yaml").readlink() == Path("real.yaml")
     assert (tmp_path / "real.yaml").read_bytes() == b"new: real\n"
+
+
+def test_a_link_to_a_file_that_goes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_bytes(b"old: real\n")
+    (tmp_path / "link.yaml").symlink_to("real.yaml")
+    with pytest.raises(InputError, match="is a link to a file that goes"):
+        write_in_place([change_file(tmp_path / "link.yaml", b"")])
+    assert (tmp_path / "real.yaml").read_bytes() == b"old: real\n"
 
 
 def test_one_file_under_two_paths_is_refused(tmp_path: Path) -> None:

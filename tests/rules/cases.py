@@ -124,7 +124,10 @@ def write_files(changes: Sequence[FileChange]) -> None:
     """Write the files as they are to be, below the working directory."""
     for change in changes:
         assert not Path(change.path).is_absolute()
-        Path(change.path).write_bytes(change.new_content())
+        if change.deleted:
+            Path(change.path).unlink()
+        else:
+            Path(change.path).write_bytes(change.new_content())
 
 
 def diff_case(case: Case, plan: Plan, inventory: Inventory) -> str:
