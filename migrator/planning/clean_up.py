@@ -26,7 +26,7 @@ def plan_clean_up(
     from migrator.rules.pod_security_policy import ID
     from migrator.strategies.clean_up import propose_clean_up
 
-    if selection.rules is not None and ID not in selection.rules:
+    if not selection.allows_rule(ID):
         return (), ()
 
     def may_change(ref: ResourceRef, location: Location) -> bool:
