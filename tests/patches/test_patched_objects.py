@@ -29,6 +29,14 @@ REPEATED_KEYS = [
 """Manifests with a key given twice, which migrator rightly refuses to edit."""
 
 
+REFUSED = {
+    "in-two-places": r"stands twice, here and in input/a/web\.yaml",
+    "clean-up/role-that-another-copy-keeps": r"stands here and in input/a\.yaml:1, and they change differently",
+    "clean-up/list-of-nothing-else": "kustomize cannot patch an object without a name",
+}
+"""Fixtures whose objects kustomize could not tell apart, or name."""
+
+
 def compare(plan: Plan, inventory: Inventory, out: Path) -> int:
     edited = list_edited(plan, inventory)
     write_patches(plan, inventory, out)
@@ -55,8 +63,9 @@ def test_fixtures(case: Case, tmp_path: Path) -> None:
             plan = case.plan(inventory)
         except MigratorError:
             return
-        if "in-two-places" in str(case):
-            with pytest.raises(InputError, match=r"stands twice, here and in input/a/web\.yaml"):
+        refused = next((reason for name, reason in REFUSED.items() if name in str(case)), None)
+        if refused is not None:
+            with pytest.raises(InputError, match=refused):
                 compare(plan, inventory, tmp_path / "out")
         else:
             compare(plan, inventory, tmp_path / "out")
