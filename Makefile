@@ -29,6 +29,8 @@ demo: $(VENV)/installed ## plans and diffs of the samples; writes nothing there
 	$(BIN)/migrator plan samples/host-port
 	$(BIN)/migrator diff --exit-zero samples/host-port
 	$(BIN)/migrator plan samples/pod-security
+	$(BIN)/migrator audit samples/psp
+	$(BIN)/migrator plan samples/psp
 	$(BIN)/migrator plan samples/rancher-v1.6 --answers samples/rancher-v1.6/answers.txt
 
 test: $(VENV)/ready ## the quick suite: Python only
