@@ -58,15 +58,6 @@ def test_diffs_are_the_expected_ones(name: str, arguments: tuple[str, ...], repo
     assert read_tree(repository) == before
 
 
-def test_the_plan_is_the_expected_one(repository: Path) -> None:
-    result = run_migrator(repository, "plan", WHERE)
-    assert (result.returncode, result.stderr) == (0, "")
-    expected = Path(__file__).parent / "psp-plan.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        expected.write_text(result.stdout)
-    assert result.stdout == expected.read_text()
-
-
 def test_four_steps_leave_nothing_to_do(repository: Path) -> None:
     result = run_migrator(repository, "diff", WHERE)
     run_git(repository, "apply", "-", text=result.stdout)
