@@ -125,18 +125,21 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
     """
     editor = _Editor(text, root, json_style=text.lstrip()[:1] in ("{", "["))
     removals: dict[int, tuple[Node, list[int]]] = {}
+    filled: set[int] = set()
     result: list[TextEdit] = []
     for edit in _merge_adds(editor, edits):
         if edit.op == "remove":
             parent = editor.find(edit.path[:-1])
             removals.setdefault(id(parent), (parent, []))[1].append(editor.position_in(parent, edit.path))
         else:
+            if edit.op == "add":
+                filled.add(id(editor.find_parent(edit)[0]))
             result.append(editor.replace(edit) if edit.op == "replace" else editor.add(edit))
             if edit.comment and not editor.json_style and not result[-1].text.lstrip().startswith("#"):
                 result.append(editor.comment_above(result[-1].start, edit.comment))
     for parent, positions in removals.values():
         if isinstance(parent, MappingNode):
-            result.extend(editor.remove_keys(parent, sorted(set(positions))))
+            result.extend(editor.remove_keys(parent, sorted(set(positions)), id(parent) in filled))
         elif isinstance(parent, SequenceNode):
             result.extend(editor.remove_items(parent, sorted(set(positions))))
     return _join_edits(result)
@@ -182,7 +185,7 @@ def _join_edits(edits: list[TextEdit]) -> list[TextEdit]:
     What was asked for twice is dropped. Raises RefusedEditError for edits that overlap.
     """
     joined: dict[tuple[int, int], TextEdit] = {}
-    for edit in sorted(edits, key=_indent, reverse=True):
+    for edit in sorted(edits, key=_depth, reverse=True):
         key = (edit.start, edit.end)
         known = joined.get(key)
         if known is None or known.text == edit.text:
@@ -216,11 +219,11 @@ def _join_texts(text: str, more: str) -> str:
     return text + (more[: -len(body)] + rest if said else more)
 
 
-def _indent(edit: TextEdit) -> int:
-    line = edit.text.lstrip("\r\n")
-    if line.lstrip(" ").startswith("#") and line.count("\n") == 1:
-        return -1
-    return len(line) - len(line.lstrip(" "))
+def _depth(edit: TextEdit) -> int:
+    """Give how deep inserted lines are: items of a list deeper than keys of their column, mere comments least."""
+    lines = (line for line in edit.text.lstrip("\r\n").split("\n") if not line.lstrip(" ").startswith("#"))
+    line = next(lines, "")
+    return 2 * (len(line) - len(line.lstrip(" "))) + line.lstrip(" ").startswith("- ") if line else -1
 
 
 _TO_FIRST_DASH = re.compile(r"(?:[&!]\S*[ \t]*)*(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*-(?=\s)")
@@ -331,13 +334,16 @@ class _Editor:
 
     # Removing
 
-    def remove_keys(self, mapping: MappingNode, positions: list[int]) -> list[TextEdit]:
+    def remove_keys(self, mapping: MappingNode, positions: list[int], filled: bool) -> list[TextEdit]:
+        """Cut entries out; what is left of a mapping that is not `filled` at the same time may be `{}`."""
         self._refuse_odd_entries(mapping, positions)
         if len(positions) == len(mapping.value):
             start = mapping.value[0][0].start_mark.index
             end = self.entry_end(mapping, len(mapping.value) - 1)
             if mapping.flow_style:
                 return [TextEdit(mapping.start_mark.index, mapping.end_mark.index, "{}")]
+            if filled and self.is_first_on_line(start):
+                return [TextEdit(self.line_start(start), self.line_end(end), "")]
             return [TextEdit(start, end, "{}")]
         if mapping.flow_style:
             entries = [
@@ -445,7 +451,7 @@ class _Editor:
         return write_flow(value)
 
     def add(self, edit: FieldEdit) -> TextEdit:
-        parent, path, value = self._find_parent(edit)
+        parent, path, value = self.find_parent(edit)
         last = path[-1]
         if isinstance(parent, SequenceNode):
             if last != APPEND:
@@ -480,7 +486,7 @@ class _Editor:
             return node.style == "" and node.value in ("", "~", "null")
         return isinstance(node, MappingNode) and not node.value
 
-    def _find_parent(self, edit: FieldEdit) -> tuple[Node, FieldPath, Any]:
+    def find_parent(self, edit: FieldEdit) -> tuple[Node, FieldPath, Any]:
         """Find the deepest parent that exists; what is missing below it becomes part of the value."""
         node: Node = self.root
         for depth, step in enumerate(edit.path[:-1]):

@@ -258,7 +258,9 @@ def _make_ground(client: Client) -> None:
         assert client.create(item).status in (201, 409), item
 
 
-def _make_world(client: Client, random: Random, number: int, differences: list[Any]) -> World:
+def _make_world(
+    client: Client, random: Random, number: int, differences: list[Any], more: Sequence[Json] = ()
+) -> World:
     documents = []
     for index in range(POLICIES_PER_ROUND):
         document = make_policy(random, random.choice("abcxyz") + f"-{number}.{index}")
@@ -271,9 +273,10 @@ def _make_world(client: Client, random: Random, number: int, differences: list[A
             documents.append(document)
     rbac = make_rbac(random, f"r{number}", [document["metadata"]["name"] for document in documents])
     probe, probe_rbac = _make_probe(number)
-    documents.append(probe)
-    rbac += probe_rbac
-    for item in [probe, *rbac]:
+    added = [item for item in more if item["kind"] == "PodSecurityPolicy"]
+    documents += [*added, probe]
+    rbac += [*(item for item in more if item not in added), *probe_rbac]
+    for item in [*added, probe, *rbac]:
         response = client.create(item)
         assert response.status == 201, (response.message, item)
     _wait_for_probe(client, probe["metadata"]["name"])
