@@ -455,6 +455,25 @@ def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
     return [source for source in made.sources if display_path(source) in kept]
 
 
+@app.command(short_help="KRM function for kustomize and kpt: ResourceList in and out.")
+def fn(phase: PhaseOption = None) -> None:
+    """Be a KRM function: a ResourceList on standard input, the same on standard output with the changes made.
+
+    The functionConfig is a MigrationPolicy, whose annotation migrator.dev/phase names the phase, or a ConfigMap of
+    `--set` values and `phase`. Exit code 1 says that a result is an error.
+
+    Example: kpt fn eval deploy/ --exec "migrator fn --phase expand"
+    """
+    from migrator.function import run_function
+    from migrator.sources.files import STDIN, read_bytes
+
+    made = run_function(read_bytes(STDIN), phase)
+    _print_bytes(made.content)
+    for message in made.errors():
+        say(f"error: {message}")
+    _exit(1 if made.errors() else 0)
+
+
 @app.command(short_help="A rule, strategy, decision or check, with its sources.")
 def explain(
     identifier: Annotated[

@@ -192,7 +192,7 @@ class SpecForm(_Form):
 
 
 class MetadataForm(BaseModel):
-    """The object's name and annotations, which migrator does not read."""
+    """The object's name and annotations; of these only `migrator.dev/phase` counts, for the KRM function."""
 
     model_config = ConfigDict(extra="allow")
 

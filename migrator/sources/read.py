@@ -56,8 +56,8 @@ class _Gathered:
     refused_stacks: list[InputError] = field(default_factory=list)
 
 
-def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
-    """Read files, directories and standard input.
+def read_sources(sources: Sequence[str], options: ReadOptions, stdin: bytes | None = None) -> Inventory:
+    """Read files, directories and standard input, of which `stdin` may be known already.
 
     What is wrong with single files stands in the inventory's `errors`; raises InputError where a source itself
     cannot be read.
@@ -67,7 +67,7 @@ def read_sources(sources: Sequence[str], options: ReadOptions) -> Inventory:
     gathered = _Gathered(unread=list(found.unread))
     kustomizations, kustomization_errors = _read_kustomizations(found.files)
     gathered.errors.extend(kustomization_errors)
-    _gather_manifests(found, kustomizations, settings, options, gathered)
+    _gather_manifests(found, kustomizations, settings, options, gathered, stdin)
     _gather_stacks(sources, settings, options, gathered)
     return _assemble(sources, gathered, kustomizations, options)
 
@@ -78,8 +78,10 @@ def _gather_manifests(
     settings: ReadSettings,
     options: ReadOptions,
     gathered: _Gathered,
+    stdin: bytes | None,
 ) -> None:
-    stdin = read_bytes(STDIN) if any(file.path == STDIN for file in found.files) else None
+    if stdin is None and any(file.path == STDIN for file in found.files):
+        stdin = read_bytes(STDIN)
     patches = {path: item for item in kustomizations for path in item.patch_files}
     by_path = {file.path: file for file in found.files}
     to_read = []

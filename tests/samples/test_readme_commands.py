@@ -117,7 +117,7 @@ def test_the_samples_readme_leads_to_where_nothing_is_left(workplace: Path) -> N
 
 
 def test_the_policy_is_one(workplace: Path) -> None:
-    (block,) = find_blocks(ROOT / "README.md", "yaml")
+    block, _ = find_blocks(ROOT / "README.md", "yaml")
     (workplace / "policy.yaml").write_text(block)
     result = run("migrator plan deploy/ --policy policy.yaml", workplace)
     assert result.returncode == 0, result.stderr
