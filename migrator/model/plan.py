@@ -101,7 +101,9 @@ class NamespacePlan:
     """What a namespace's workloads need of Pod Security, now and after the plan, and what to label it.
 
     `because` names what keeps it from the next level, `notes` what else decided about its labels. `commands` are the
-    kubectl lines where no manifest of the namespace is there to be edited.
+    kubectl lines where no manifest of the namespace is there to be edited. `granted` are the levels that its
+    PodSecurityPolicies grant, strictly and where no pod uses SELinux or AppArmor; None in it where no pod may use
+    any, None for it where there are none.
     """
 
     name: str
@@ -112,6 +114,7 @@ class NamespacePlan:
     labels: Mapping[str, str]
     commands: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    granted: tuple[str | None, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

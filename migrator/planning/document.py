@@ -19,6 +19,7 @@ from migrator.templates import render_object
 from migrator.yaml.data import load_text
 
 FORMAT_VERSION = "1.0"
+_GRANTED = ("granted", "grantedWithoutLSM")
 
 
 def describe_ref(ref: ResourceRef) -> dict[str, Any]:
@@ -44,10 +45,12 @@ def describe_host_port(port: HostPort) -> dict[str, Any]:
 
 
 def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:
+    granted = {} if namespace.granted is None else dict(zip(_GRANTED, namespace.granted, strict=True))
     return {
         "name": namespace.name,
         "needed": namespace.needed,
         "after": namespace.after,
+        **granted,
         "recommended": namespace.recommended,
         "because": list(namespace.because),
         "notes": list(namespace.notes),

@@ -145,7 +145,7 @@ def propose_changes(
     )
     if selection.rules is not None and pod_security.ID not in selection.rules:
         return plan
-    return _judge_plan(world, plan, places, selection)
+    return _judge_plan(world, plan, places, selection, admission)
 
 
 def _make_admission(world: World) -> PolicyAdmission | None:
@@ -223,7 +223,9 @@ def load_strategy(name: str) -> Callable[[Group], Proposal]:
     return propose
 
 
-def _judge_plan(world: World, plan: Plan, places: Places, selection: Selection) -> Plan:
+def _judge_plan(
+    world: World, plan: Plan, places: Places, selection: Selection, admission: PolicyAdmission | None
+) -> Plan:
     """Judge the pods as a plan leaves them, and add what follows: namespace labels, and what is left to a person."""
     judged = judge_workloads(world, plan.changes)
 
@@ -237,7 +239,7 @@ def _judge_plan(world: World, plan: Plan, places: Places, selection: Selection) 
     def may_change(workload: Workload) -> bool:
         return selection.allows(workload, world.policy, world.excluded)
 
-    labels = propose_labels(world, judged, plan.changes, places, plan.phase, may_label)
+    labels = propose_labels(world, judged, plan.changes, places, plan.phase, may_label, admission)
     return dataclasses.replace(
         plan,
         changes=(*plan.changes, *labels.changes),

@@ -300,8 +300,19 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
 
 def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
     lines = [painter.paint(f"Pod Security {find_version(plan.policy)} by namespace", "bold")]
-    rows = [(item.name, item.needed, item.after, item.because[0] if item.because else "") for item in plan.namespaces]
-    lines += painter.table(("NAMESPACE", "NOW", "AFTER", "BECAUSE"), rows)
+    granted = any(item.granted is not None for item in plan.namespaces)
+    rows = [
+        (
+            item.name,
+            item.needed,
+            item.after,
+            *(tuple(level or "nothing" for level in item.granted or (None, None)) if granted else ()),
+            item.because[0] if item.because else "",
+        )
+        for item in plan.namespaces
+    ]
+    columns = ("GRANTED", "WITHOUT LSM") if granted else ()
+    lines += painter.table(("NAMESPACE", "NOW", "AFTER", *columns, "BECAUSE"), rows)
     notes: dict[str, list[str]] = {}
     for item in plan.namespaces:
         for note in item.notes:

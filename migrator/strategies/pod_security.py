@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding
@@ -18,6 +19,7 @@ from migrator.podsecurity.level import PRIVILEGED, Level, is_stricter
 from migrator.podsecurity.version import NEWEST, PolicyVersion, parse_version
 from migrator.publishing.placement import Places, list_new_file
 from migrator.publishing.proposal import strategy_sources, strategy_text
+from migrator.rules.granted_levels import compare_grants
 from migrator.rules.pod_security import (
     ID,
     Judged,
@@ -29,6 +31,9 @@ from migrator.rules.pod_security import (
     judge_workloads,
     violates,
 )
+
+if TYPE_CHECKING:
+    from migrator.rules.pod_security_policy import PolicyAdmission
 
 _PHASES: Mapping[str, Phase] = {WARN: "expand", AUDIT: "expand", ENFORCE: "enforce"}
 _FIRST_MINOR = 23
@@ -51,10 +56,12 @@ def propose_labels(
     places: Places,
     phase: PhaseChoice,
     selects: Callable[[str], bool],
+    admission: PolicyAdmission | None = None,
 ) -> LabelProposal:
     """Propose labels for each namespace that workloads are known to be in.
 
-    `judged` are the workloads as `changes` leave them; only namespaces that `selects` says are changed.
+    `judged` are the workloads as `changes` leave them; only namespaces that `selects` says are changed. `admission`
+    knows what PodSecurityPolicies granted.
     """
     proposal = LabelProposal()
     manifests: dict[str, list[Namespace]] = {}
@@ -67,7 +74,7 @@ def propose_labels(
         proposal.findings.extend(_find_refused(world, verdict, own))
         proposal.findings.extend(_find_host_ports_alone(verdict, changes))
         plan, made = _propose_namespace(world, verdict, own, homeless, places, phase, selects(verdict.name))
-        proposal.namespaces.append(plan)
+        proposal.namespaces.append(plan if admission is None else _add_grants(plan, verdict, admission))
         proposal.changes.extend(made)
     proposal.findings.extend(_find_general(world, homeless))
     return proposal
@@ -118,6 +125,17 @@ def _propose_namespace(
         notes=tuple(notes),
     )
     return plan, changes if selected else []
+
+
+def _add_grants(plan: NamespacePlan, verdict: NamespaceVerdict, admission: PolicyAdmission) -> NamespacePlan:
+    """Add what PodSecurityPolicies granted. Needs decide about labels: a grant says what pods might have been."""
+    grant = admission.namespace_grants.get(plan.name)
+    if grant is None:
+        return plan
+    levels = (grant.strict, grant.without_lsm)
+    exempt = plan.name in admission.world.policy.pod_security.exempt_namespaces
+    notes = () if exempt else tuple(compare_grants(admission, verdict, ENFORCE in plan.labels))
+    return dataclasses.replace(plan, granted=levels, notes=(*plan.notes, *notes))
 
 
 def _say_why_incomplete(world: World, verdict: NamespaceVerdict, homeless: Sequence[Judged]) -> str:

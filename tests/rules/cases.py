@@ -168,6 +168,12 @@ def summarize(plan: Plan) -> dict[str, Any]:
         ]
     if caveats:
         summary["caveats"] = sorted(caveats)
+    if any(item.granted for item in plan.namespaces):
+        summary["namespaces"] = [
+            f"{item.name}: {item.needed} -> {item.after}, granted {item.granted}" for item in plan.namespaces
+        ]
+        summary["notes"] = [f"{item.name}: {note}" for item in plan.namespaces for note in item.notes]
+        summary["commands"] = [command for item in plan.namespaces for command in item.commands]
     findings = [item for item in plan.findings if item.rule != "pod-security"]
     if findings:
         summary["findings"] = [f"{item.severity} {item.rule}: {item.message}" for item in findings]
