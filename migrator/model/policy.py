@@ -97,7 +97,8 @@ class Policy:
     """What a run is asked to do: the built-in policy with a person's on top.
 
     `document` is the resolved policy as plain data, as the plan file records it; `rancher` the part of it that
-    says how Rancher stacks are translated.
+    says how Rancher stacks are translated. `secret_words` are words of names whose values no report shows, besides
+    the built-in ones.
     """
 
     cluster: Cluster = Cluster()
@@ -108,5 +109,6 @@ class Policy:
     rancher: Mapping[str, Any] = field(default_factory=dict)
     exclude_paths: tuple[str, ...] = ()
     exclude_namespaces: frozenset[str] = frozenset()
+    secret_words: frozenset[str] = frozenset()
     document: Mapping[str, Any] = field(default_factory=dict)
     path: str | None = None

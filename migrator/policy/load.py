@@ -212,6 +212,7 @@ def _make_policy(document: dict[str, Any], path: Path | None) -> Policy:
         rancher=spec.get("rancher", {}),
         exclude_paths=tuple(exclude.get("paths", ())),
         exclude_namespaces=frozenset(exclude.get("namespaces", ())),
+        secret_words=frozenset(word.lower() for word in spec.get("secretWords", ())),
         document=document,
         path=str(path) if path is not None else None,
     )

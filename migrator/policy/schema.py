@@ -189,6 +189,12 @@ class SpecForm(_Form):
     pod_security: PodSecurityForm = Field(default_factory=lambda: PodSecurityForm(), alias="podSecurity")
     rancher: RancherForm = Field(default_factory=lambda: RancherForm())
     exclude: ExcludeForm = Field(default_factory=lambda: ExcludeForm())
+    secret_words: list[Annotated[str, StringConstraints(min_length=1, to_lower=True)]] = Field(
+        default_factory=list,
+        alias="secretWords",
+        description="Words of variables' and annotations' names, besides password, token and the like, whose values "
+        "no report shows.",
+    )
 
 
 class MetadataForm(BaseModel):

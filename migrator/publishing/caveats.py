@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrator.model.plan import Decision
 from migrator.model.reference import ResourceRef
@@ -17,6 +17,13 @@ from migrator.templates import render_text
 
 NAMED = 4
 """Names that a sentence lists before it counts."""
+
+
+class Caveat(NamedTuple):
+    """A sentence on what to look out for, and what it rests on."""
+
+    text: str
+    sources: tuple[str, ...]
 
 
 @cache
@@ -33,7 +40,7 @@ def find_caveats(
     decisions: Sequence[Decision],
     numbers: Mapping[tuple[ResourceRef, int], Number],
     keeps_others: bool = False,
-) -> dict[int, tuple[str, ...]]:
+) -> dict[int, tuple[Caveat, ...]]:
     """Find the caveats of one workload's decisions that share a strategy, by the decision's position.
 
     `keeps_others` tells whether the workload keeps host ports besides these.
@@ -50,7 +57,7 @@ def find_caveats(
     readers = world.host_ip_readers
     cluster = world.policy.cluster
     rollout_text = "" if keeps_others else describe_workaround(workload)
-    found: dict[int, tuple[str, ...]] = {}
+    found: dict[int, tuple[Caveat, ...]] = {}
     for index, decision in enumerate(decisions):
         port = decision.port
         number = numbers.get((workload.ref, port.host_port))
@@ -76,12 +83,11 @@ def find_caveats(
             "rolloutWorkaround": bool(rollout_text),
             "rolloutText": rollout_text,
         }
-        texts = [
-            render_text(row["text"], facts)
+        found[index] = tuple(
+            Caveat(render_text(row["text"], facts), tuple(row.get("sources", ())))
             for row, can_hold in _list_rows(decision.strategy)
             if row["id"] in decision.reason.caveats or (can_hold and match_facts(row["match"], facts))
-        ]
-        found[index] = tuple(texts)
+        )
     return found
 
 

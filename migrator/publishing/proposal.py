@@ -15,6 +15,7 @@ from migrator.model.plan import Change, Decision, Effect, Phase, PhaseChoice, Po
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import HostPort, Workload
 from migrator.model.world import World
+from migrator.publishing.caveats import Caveat
 from migrator.publishing.node_ports import Number
 from migrator.publishing.placement import Places
 from migrator.sources.tables import load_table
@@ -31,7 +32,7 @@ class Group:
     places: Places
     names: NameBook
     phase: PhaseChoice
-    caveats: Mapping[int, tuple[str, ...]]
+    caveats: Mapping[int, tuple[Caveat, ...]]
 
     @property
     def strategy(self) -> str:
@@ -45,13 +46,14 @@ class Group:
 
     def reason(self, decision: Decision, message: str) -> Reason:
         """Give a change its reason: what it does, then why that was decided, and all that goes with it."""
-        index = self.decisions.index(decision)
+        caveats = self.caveats.get(self.decisions.index(decision), ())
+        known = (*decision.reason.sources, *strategy_sources(self.strategy))
         return Reason(
             message=f"{message}: {decision.reason.message}",
             considered=decision.reason.considered,
             way_back=strategy_text(self.strategy, "wayBack"),
-            caveats=self.caveats.get(index, ()),
-            sources=(*decision.reason.sources, *strategy_sources(self.strategy)),
+            caveats=tuple(caveat.text for caveat in caveats),
+            sources=tuple(dict.fromkeys((*known, *(source for caveat in caveats for source in caveat.sources)))),
             what=message,
         )
 

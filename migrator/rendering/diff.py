@@ -23,7 +23,7 @@ NO_NEWLINE = b"\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, slots=True)
-class _LineChange:
+class LineChange:
     """Old lines [start, end), given by their byte span, and the lines that take their place."""
 
     start: int
@@ -53,17 +53,17 @@ def _write_file(change: FileChange, base: str | None) -> bytes:
     old_name, new_name = _quote(posixpath.join("a", path)), _quote(posixpath.join("b", path))
     if change.old is None:
         content = change.new_content()
-        lines = _split_lines(content)
+        lines = split_lines(content)
         head = b"--- /dev/null\n+++ %s\n" % _mark(new_name)
         if not lines:
             return head
         body = b"".join(_prefixed(b"+", line) for line in lines)
         return head + b"@@ -0,0 +1%s @@\n" % (b"" if len(lines) == 1 else b",%d" % len(lines)) + body
     if change.deleted:
-        lines = _split_lines(change.old)
+        lines = split_lines(change.old)
         body = b"".join(_prefixed(b"-", line) for line in lines)
         return b"--- %s\n+++ /dev/null\n@@ -%s +0,0 @@\n" % (_mark(old_name), _range(0, len(lines))) + body
-    hunks = _write_hunks(change.old, _find_line_changes(change.old, change.replacements))
+    hunks = _write_hunks(change.old, find_line_changes(change.old, change.replacements))
     return b"--- %s\n+++ %s\n" % (_mark(old_name), _mark(new_name)) + hunks if hunks else b""
 
 
@@ -85,7 +85,7 @@ def _mark(name: bytes) -> bytes:
     return name + b"\t" if b" " in name else name
 
 
-def _split_lines(content: bytes) -> list[bytes]:
+def split_lines(content: bytes) -> list[bytes]:
     """Split at line feeds only: a carriage return is part of its line."""
     lines = [line + b"\n" for line in content.split(b"\n")]
     last = lines.pop()[:-1]
@@ -96,7 +96,7 @@ def _prefixed(prefix: bytes, line: bytes) -> bytes:
     return prefix + line if line.endswith(b"\n") else prefix + line + b"\n" + NO_NEWLINE
 
 
-def _find_line_changes(old: bytes, replacements: Sequence[Replacement]) -> list[_LineChange]:
+def find_line_changes(old: bytes, replacements: Sequence[Replacement]) -> list[LineChange]:
     """Widen replacements to whole lines and join those that share one."""
     joined: list[list[Replacement]] = []
     ends: list[int] = []
@@ -132,22 +132,22 @@ def _line_span(old: bytes, item: Replacement) -> tuple[int, int]:
     return start, len(old) if end < 0 else end + 1
 
 
-def _trim(old: bytes, start: int, end: int, text: bytes) -> _LineChange:
+def _trim(old: bytes, start: int, end: int, text: bytes) -> LineChange:
     """Leave out the lines at both ends that stay the same."""
-    before = _split_lines(old[start:end])
-    after = _split_lines(text)
+    before = split_lines(old[start:end])
+    after = split_lines(text)
     while before and after and before[0] == after[0]:
         start += len(before[0])
         before, after = before[1:], after[1:]
     while before and after and before[-1] == after[-1]:
         end -= len(before[-1])
         before, after = before[:-1], after[:-1]
-    return _LineChange(start, end, tuple(after))
+    return LineChange(start, end, tuple(after))
 
 
-def _write_hunks(old: bytes, changes: Sequence[_LineChange]) -> bytes:
+def _write_hunks(old: bytes, changes: Sequence[LineChange]) -> bytes:
     parts: list[bytes] = []
-    group: list[_LineChange] = []
+    group: list[LineChange] = []
     line, counted, shift = 0, 0, 0
     for change, following in itertools.zip_longest(changes, changes[1:]):
         group.append(change)
@@ -181,20 +181,20 @@ def _lines_on(old: bytes, position: int, count: int) -> int:
 
 
 def _write_hunk(
-    old: bytes, changes: Sequence[_LineChange], start: int, end: int, line: int, shift: int
+    old: bytes, changes: Sequence[LineChange], start: int, end: int, line: int, shift: int
 ) -> tuple[bytes, int]:
     body: list[bytes] = []
     removed = added = context = 0
     position = start
     for change in changes:
-        between = _split_lines(old[position : change.start])
-        gone = _split_lines(old[change.start : change.end])
+        between = split_lines(old[position : change.start])
+        gone = split_lines(old[change.start : change.end])
         body += [_prefixed(b" ", item) for item in between]
         body += [_prefixed(b"-", item) for item in gone]
         body += [_prefixed(b"+", item) for item in change.lines]
         context, removed, added = context + len(between), removed + len(gone), added + len(change.lines)
         position = change.end
-    after = _split_lines(old[position:end])
+    after = split_lines(old[position:end])
     body += [_prefixed(b" ", item) for item in after]
     context += len(after)
     before_count, after_count = context + removed, context + added

@@ -27,6 +27,7 @@ from migrator.yaml.edit import (
     apply_text_edits,
     apply_to_data,
     cut_entries,
+    find_causes,
     plan_item_insertion,
     plan_item_removal,
     plan_text_edits,
@@ -45,16 +46,35 @@ _Place = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
+class EditedObject:
+    """One object's part of a file's change.
+
+    `document` and `item` say where it stands, `start` and `end` (in bytes) the text that it was edited in: a
+    document, or a List's item. `replacements` has what becomes of it, and which of the object's edits, in the plan's
+    order, make that; the text of an object that is deleted goes whole.
+    """
+
+    document: int
+    item: int | None
+    start: int
+    end: int
+    replacements: tuple[tuple[Replacement, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FileChange:
     """What happens to one file: `old` is None for a new one, which one replacement fills.
 
-    `translated` tells that a Rancher stack became it: its path is relative to wherever the result is written.
+    `edited` are the objects whose fields change, in `base`: the old file, or the manifests that a Rancher stack was
+    `translated` to. The path of those is relative to wherever the result is written.
     """
 
     path: str
     old: bytes | None
     replacements: tuple[Replacement, ...]
     translated: bool = False
+    base: bytes = b""
+    edited: tuple[EditedObject, ...] = ()
 
     @property
     def deleted(self) -> bool:
@@ -81,6 +101,14 @@ class _Work:
         return {place: tuple(map(render_object, created)) for place, created in self.created.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What becomes of a file, or of a piece of it: all of it, and by edited object."""
+
+    replacements: tuple[Replacement, ...]
+    edited: tuple[EditedObject, ...]
+
+
 def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple[FileChange, ...]:
     """Render a plan's changes into file changes, in the order of paths.
 
@@ -93,15 +121,21 @@ def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple
     contents = {work.path: load_source(known[work.path]) for work in works}
     wanted = jobs if sum(len(work.edits) for work in works) >= PARALLEL_FROM else 1
     rendered = map_in_processes(lambda work: _render_file(work, contents[work.path]), works, wanted)
-    replaced = {work.path: made for work, made in zip(works, rendered, strict=True) if made}
-    edited = [FileChange(path, contents[path], made) for path, made in replaced.items() if not known[path].translated]
-    written = [_write_translated(file, replaced.get(file.path, ())) for file in files if file.translated]
+    replaced = {work.path: parts for work, parts in zip(works, rendered, strict=True) if parts.replacements}
+    edited = [
+        FileChange(path, contents[path], parts.replacements, base=contents[path], edited=parts.edited)
+        for path, parts in replaced.items()
+        if not known[path].translated
+    ]
+    nothing = _Parts((), ())
+    written = [_write_translated(file, replaced.get(file.path, nothing)) for file in files if file.translated]
     return tuple(sorted([*edited, *created, *written], key=lambda change: change.path))
 
 
-def _write_translated(file: SourceFile, replacements: Sequence[Replacement]) -> FileChange:
-    content = replace_spans(file.content or b"", replacements)
-    return FileChange(file.path, None, (Replacement(0, 0, content),), translated=True)
+def _write_translated(file: SourceFile, parts: _Parts) -> FileChange:
+    base = file.content or b""
+    whole = Replacement(0, 0, replace_spans(base, parts.replacements))
+    return FileChange(file.path, None, (whole,), translated=True, base=base, edited=parts.edited)
 
 
 def load_source(file: SourceFile) -> bytes:
@@ -157,8 +191,9 @@ def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
     return created
 
 
-def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
+def _render_file(work: _Work, content: bytes) -> _Parts:
     replacements: list[Replacement] = []
+    edited: list[EditedObject] = []
     json_file = is_json(work.path, content) and _is_loadable(content)
     documents = [Span(0, len(content))] if json_file else list(cut_documents(content))
     by_document: dict[int, set[int | None]] = {}
@@ -170,15 +205,18 @@ def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
         if all((document, item) in work.deletions for item in items)
         and (None in items or len(items) == _count_items(content, documents[document], json_file))
     }
+    edited += (_describe_deletion(documents[at], at, None) for at in sorted(gone))
     # Nothing is left of the file.
     if len(gone) == len(documents):
-        return (Replacement(0, len(content), b""),)
+        return _Parts((Replacement(0, len(content), b""),), tuple(edited))
     for document, items in sorted(by_document.items()):
         span = documents[document]
         render = _render_json if json_file else _render_yaml
         try:
             if document not in gone:
-                replacements.extend(render(work, content, span, document, items))
+                parts = render(work, content, span, document, items)
+                replacements.extend(parts.replacements)
+                edited.extend(parts.edited)
         except _PieceError as error:
             line = content.count(b"\n", 0, error.start) + line_of(error.text, error.index)
             raise InputError(
@@ -192,7 +230,7 @@ def _render_file(work: _Work, content: bytes) -> tuple[Replacement, ...]:
             replacements.extend(delete_documents(content, documents, gone))
         except RefusedEditError as error:
             raise InputError(work.path, f"cannot be edited safely: {error.reason}") from None
-    return tuple(sorted(replacements, key=lambda item: (item.start, item.end)))
+    return _Parts(tuple(sorted(replacements, key=lambda item: (item.start, item.end))), tuple(edited))
 
 
 def _count_items(content: bytes, span: Span, json_file: bool) -> int:
@@ -223,23 +261,46 @@ class _PieceError(MigratorError):
         self.reason = reason
 
 
-def _render_yaml(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> list[Replacement]:
+def _render_yaml(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> _Parts:
     if None in items:
         return _edit_document(work, content, span, document, sorted(items - {None}, key=int))  # type: ignore[arg-type]
     cut = cut_list(content, span)
     if cut is not None:
         try:
-            return [
-                replacement
+            return _join(
+                _edit_item(work, content, cut.items[item or 0], document, item or 0)
                 for item in sorted(items, key=lambda index: index or 0)
-                for replacement in _edit_item(work, content, cut.items[item or 0], document, item or 0)
-            ]
+            )
         except TextError:
             pass
     return _edit_document(work, content, span, document, sorted(items, key=lambda index: index or 0))  # type: ignore[arg-type]
 
 
-def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int) -> list[Replacement]:
+def _join(parts: Iterable[_Parts]) -> _Parts:
+    listed = list(parts)
+    return _Parts(
+        tuple(replacement for part in listed for replacement in part.replacements),
+        tuple(edited for part in listed for edited in part.edited),
+    )
+
+
+def _describe_edits(
+    span: Span, document: int, item: int | None, text: str, root: Node, edits: Sequence[FieldEdit]
+) -> tuple[EditedObject, ...]:
+    """Tell which edit makes which replacement; nothing for an object that is not edited."""
+    if not edits:
+        return ()
+    planned = plan_text_edits(text, root, edits)
+    causes = find_causes(text, root, edits, planned)
+    pairs = tuple(zip(_to_bytes(span.start, text, planned), causes, strict=True))
+    return (EditedObject(document, item, span.start, span.end, pairs),)
+
+
+def _describe_deletion(span: Span, document: int, item: int | None) -> EditedObject:
+    return EditedObject(document, item, span.start, span.end, ((Replacement(span.start, span.end, b""), ()),))
+
+
+def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int) -> _Parts:
     """Edit one item of a List that was cut, and insert new items behind it."""
     text = decode(content[span.start : span.end])
     root = compose(text)
@@ -252,19 +313,21 @@ def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int
     new = list(map(load_text, work.objects.get((document, item), ())))
     try:
         if deleted is not None:
-            return _to_bytes(span.start, text, [plan_item_removal(text, root, 0)])
+            removed = _to_bytes(span.start, text, [plan_item_removal(text, root, 0)])
+            return _Parts(tuple(removed), (_describe_deletion(span, document, item),))
         before = refuse_repeated_keys(text, root)
         planned = plan_text_edits(text, root.value[0], edits)
         if new:
             planned.append(plan_item_insertion(text, root, 0, new))
         after = apply_text_edits(text, planned)
         _check(after, [apply_to_data(before[0], edits), *new])
+        edited = _describe_edits(span, document, item, text, root.value[0], edits)
     except RefusedEditError as error:
         raise _PieceError(span.start, text, error.index, error.reason) from None
-    return _to_bytes(span.start, text, planned)
+    return _Parts(tuple(_to_bytes(span.start, text, planned)), edited)
 
 
-def _edit_document(work: _Work, content: bytes, span: Span, document: int, items: Sequence[int]) -> list[Replacement]:
+def _edit_document(work: _Work, content: bytes, span: Span, document: int, items: Sequence[int]) -> _Parts:
     """Edit a document, or items of a List that cannot be cut, and insert new documents behind it."""
     text = decode(content[span.start : span.end])
     root = compose(text)
@@ -275,11 +338,13 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
         before = refuse_repeated_keys(text, root)
         planned = plan_text_edits(text, root, edits)
         expected = apply_to_data(before, edits)
+        edited = [*_describe_edits(span, document, None, text, root, edits)]
         for item in items:
             at: FieldPath = ("items", item)
             own = [_prefix(edit, at) for edit in work.edits.get((document, item), ())]
             planned += plan_text_edits(text, root, own)
             expected = apply_to_data(expected, own)
+            edited += _describe_edits(span, document, item, text, root, own)
         for item in sorted(items, reverse=True):
             new = list(map(load_text, work.objects.get((document, item), ())))
             if new:
@@ -297,7 +362,7 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
             replacements.append(_insert_documents(content, span, after, behind))
     except RefusedEditError as error:
         raise _PieceError(span.start, text, error.index, error.reason) from None
-    return replacements
+    return _Parts(tuple(replacements), tuple(edited))
 
 
 def _list_removals(work: _Work, document: int, items: Iterable[int | None]) -> list[FieldEdit]:
@@ -342,22 +407,23 @@ def _check(text: str, expected: Any) -> None:
         )
 
 
-def _render_json(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> list[Replacement]:
+def _render_json(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> _Parts:
     mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     cut = cut_json_list(content) if None not in items else None
     if cut is not None:
-        replacements = _delete_json_items(work, content, cut, document, items)
-        for item in sorted(items, key=lambda index: index or 0):
-            if (document, item) not in work.deletions:
-                replacements += _edit_json(work, content, cut.items[item or 0], document, [item or 0], cut=True)
-        return replacements
+        edited = (
+            _edit_json(work, content, cut.items[item or 0], document, [item or 0], cut=True)
+            for item in sorted(items, key=lambda index: index or 0)
+            if (document, item) not in work.deletions
+        )
+        return _join([_delete_json_items(work, content, cut, document, items), *edited])
     whole = Span(mark, span.end)
     return _edit_json(work, content, whole, document, sorted(items, key=lambda index: -1 if index is None else index))
 
 
 def _delete_json_items(
     work: _Work, content: bytes, cut: CutList, document: int, items: Iterable[int | None]
-) -> list[Replacement]:
+) -> _Parts:
     deleted = sorted(item for item in items if item is not None and (document, item) in work.deletions)
     for item in deleted:
         piece = cut.items[item]
@@ -367,24 +433,29 @@ def _delete_json_items(
         except TextError as error:
             raise _PieceError(piece.start, text, error.index, error.problem) from None
     spans = cut_entries([(item.start, item.end) for item in cut.items], deleted)
-    return [Replacement(start, end, b"") for start, end in spans]
+    return _Parts(
+        tuple(Replacement(start, end, b"") for start, end in spans),
+        tuple(_describe_deletion(cut.items[item], document, item) for item in deleted),
+    )
 
 
 def _edit_json(
     work: _Work, content: bytes, span: Span, document: int, items: Sequence[int | None], cut: bool = False
-) -> list[Replacement]:
+) -> _Parts:
     text = content[span.start : span.end].decode()
     root: Node = compose_json(text)
     try:
         refuse_repeated_keys(text, root)
         expected: Any = load_json(text)
         planned: list[TextEdit] = []
+        edited: list[EditedObject] = []
         behind = ""
         for item in items:
             at: FieldPath = () if item is None or cut else ("items", item)
             own = [_prefix(edit, at) for edit in work.edits.get((document, item), ())]
             planned += plan_text_edits(text, root, own)
             expected = apply_to_data(expected, own)
+            edited += _describe_edits(span, document, item, text, root, own)
         for item in sorted((item for item in items if item is not None), reverse=True):
             new = list(map(load_text, work.objects.get((document, item), ())))
             if new and cut:
@@ -408,7 +479,7 @@ def _edit_json(
     for body in work.objects.get((document, None), ()):
         inserted = f"---\n{body}" if after.endswith("\n") else f"\n---\n{body}"
         replacements.append(Replacement(span.end, span.end, inserted.encode()))
-    return replacements
+    return _Parts(tuple(replacements), tuple(edited))
 
 
 def _flatten(expected: Any, work: _Work, document: int, items: Sequence[int | None]) -> list[Any]:

@@ -145,6 +145,29 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
     return _join_edits(result)
 
 
+def find_causes(
+    text: str, root: Node, edits: Sequence[FieldEdit], planned: Sequence[TextEdit]
+) -> list[tuple[int, ...]]:
+    """Tell for each of the text edits that were planned together which field edits, by index, it makes.
+
+    Where edits were joined, each lies in the one that took it in.
+    """
+    if len(edits) == 1:
+        return [(0,)] * len(planned)
+    causes: list[list[int]] = [[] for _ in planned]
+    for index, edit in enumerate(edits):
+        try:
+            own = plan_text_edits(text, root, [edit])
+        except RefusedEditError:  # possible only together with others
+            own = list(planned[:1])
+        for alone in own:
+            around = [at for at, known in enumerate(planned) if known.start <= alone.start and alone.end <= known.end]
+            same = [at for at in around if (planned[at].start, planned[at].end) == (alone.start, alone.end)]
+            for at in (same or around)[:1]:
+                causes[at].append(index)
+    return list(map(tuple, causes))
+
+
 class _Entries(dict[str, Any]):
     """Entries that go into one empty mapping together."""
 
