@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from migrator.model.plan import Change, Plan, Reason
+from migrator.model.plan import Change, Plan
 from migrator.model.reference import Location, ResourceRef
 from migrator.rendering.diff import LineChange, find_line_changes
 from migrator.rendering.render import EditedObject, FileChange, Replacement, replace_spans
 from migrator.review.secrets import mask_secrets
+from migrator.review.summary import say_once
 from migrator.yaml.scan import decode
 
 CONTEXT = 3
@@ -86,8 +87,11 @@ class EditedText:
     replacements: tuple[Replacement, ...]
 
 
-def show_workloads(plan: Plan, files: Iterable[FileChange]) -> tuple[ShownWorkload, ...]:
-    """Show a plan's changes by the workload that they are for, in the plan's order; `files` is what it renders to."""
+def show_workloads(plan: Plan, files: Iterable[FileChange], context: int = CONTEXT) -> tuple[ShownWorkload, ...]:
+    """Show a plan's changes by the workload that they are for, in the plan's order.
+
+    `files` is what the plan renders to, `context` how many lines stand around a change.
+    """
     texts = {_place_of(text): text for text in list_edited(files)}
     order = number_edits(plan.changes)
     grouped: dict[ResourceRef, dict[tuple[ResourceRef, str, Place], list[int]]] = {}
@@ -100,12 +104,14 @@ def show_workloads(plan: Plan, files: Iterable[FileChange]) -> tuple[ShownWorklo
         said: set[str] = set()
         shown = []
         for (resource, action, place), numbers in objects.items():
-            changes = tuple(ShownChange(at + 1, plan.changes[at], _say(plan.changes[at], said)) for at in numbers)
+            changes = tuple(
+                ShownChange(at + 1, plan.changes[at], say_once(plan.changes[at].reason, said)) for at in numbers
+            )
             numbered = {order[at]: at + 1 for at in numbers if at in order}
             if action == "create":
                 stretches: Iterable[Stretch] = _show_new(changes, plan.policy.secret_words)
             elif action == "update" and place in texts:
-                stretches = _show_edited(texts[place], numbered, plan.policy.secret_words)
+                stretches = _show_edited(texts[place], numbered, plan.policy.secret_words, context)
             else:
                 stretches = ()
             shown.append(ShownObject(resource, changes[0].change.location, action, changes, tuple(stretches)))
@@ -144,20 +150,6 @@ def _place_of(text: EditedText) -> Place:
     return (text.path, text.edited.document, text.edited.item)
 
 
-def _say(change: Change, said: set[str]) -> str:
-    """Give a change's message, without the reason where another change of the workload gave it already."""
-    return say_once(change.reason, said)
-
-
-def say_once(reason: Reason, said: set[str]) -> str:
-    """Give a message, without the reason where it was said already; what is said is remembered."""
-    because = reason.message.removeprefix(reason.what)
-    if reason.what and any(known.startswith(because) for known in said):
-        return f"{reason.what}."
-    said.add(because)
-    return reason.message
-
-
 def _show_new(changes: Sequence[ShownChange], words: frozenset[str]) -> Iterator[Stretch]:
     for item in changes:
         text = mask_secrets(item.change.new.text, words) if item.change.new is not None else ""
@@ -165,7 +157,9 @@ def _show_new(changes: Sequence[ShownChange], words: frozenset[str]) -> Iterator
         yield Stretch(lines, (item.number,))
 
 
-def _show_edited(text: EditedText, numbered: Mapping[int, int], words: frozenset[str]) -> Iterator[Stretch]:
+def _show_edited(
+    text: EditedText, numbered: Mapping[int, int], words: frozenset[str], context: int
+) -> Iterator[Stretch]:
     """Show the changed lines of an object between its own lines; `numbered` maps its edits to changes of the plan."""
     before, after = (mask_secrets(decode(content), words).split("\n") for content in (text.before, text.after))
     found = find_line_changes(text.before, text.replacements)
@@ -179,7 +173,7 @@ def _show_edited(text: EditedText, numbered: Mapping[int, int], words: frozenset
     for at, change in enumerate(found):
         start = text.before.count(b"\n", 0, change.start)
         gone = len(text.before[change.start : change.end].splitlines())
-        first = max(start - CONTEXT, shown)
+        first = max(start - context, shown)
         yield from _show_context(text, before, first, start, first > shown and at > 0)
         minus = (Line("-", text.line + row, _trim(before[row])) for row in range(start, start + gone))
         plus = (
@@ -189,7 +183,7 @@ def _show_edited(text: EditedText, numbered: Mapping[int, int], words: frozenset
         yield Stretch((*minus, *plus), tuple(sorted(asked[at])))
         shown, shift = start + gone, shift + len(change.lines) - gone
         following = text.before.count(b"\n", 0, found[at + 1].start) if at + 1 < len(found) else last
-        end = min(shown + CONTEXT, following)
+        end = min(shown + context, following)
         yield from _show_context(text, before, shown, end, False)
         shown = end
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory, KeyFate
-from migrator.model.plan import Change, Plan, PortMapEntry, Reason
-from migrator.model.policy import Policy
+from migrator.model.plan import Change, Plan, PortMapEntry
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.planning.document import write_edit_path, write_path
 from migrator.podsecurity.labels import ENFORCE
 from migrator.podsecurity.level import Level
 from migrator.review.deletions import write_deletions
+from migrator.review.summary import count, say_assumptions, say_once, title_plan
 from migrator.rules.conflicts import Conflict
 from migrator.rules.hardening import Remedy
 from migrator.rules.pod_security import find_version
@@ -92,7 +92,7 @@ def write_audit(audit: Audit, level: Level | None, painter: Painter, verbose: bo
     files = len({workload.location.path for workload in audit.workloads} if audit.names else audit.inventory.files)
     lines.append(
         painter.paint(
-            f"{_count(len(audit.workloads), 'workload')} in {_count(files, 'file')}; {_count(ports, 'host port')}",
+            f"{count(len(audit.workloads), 'workload')} in {count(files, 'file')}; {count(ports, 'host port')}",
             "bold",
         )
     )
@@ -217,10 +217,6 @@ def _conflict_row(conflict: Conflict) -> tuple[str, str]:
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _write_keys(keys: Sequence[KeyFate], painter: Painter) -> list[str]:
     """Write what Rancher keys have no equivalent, with what to do; count the others."""
     if not keys:
@@ -253,9 +249,9 @@ def _write_unread(inventory: Inventory, painter: Painter, verbose: bool) -> list
     others = sum(inventory.others.values())
     lines: list[str] = []
     if others:
-        lines.append(f"{_count(others, 'object')} of other kinds, which have no pods")
+        lines.append(f"{count(others, 'object')} of other kinds, which have no pods")
     if unread and not verbose:
-        lines.append(f"{_count(len(unread), 'place')} not read as manifests; -v lists them with the reasons")
+        lines.append(f"{count(len(unread), 'place')} not read as manifests; -v lists them with the reasons")
     if verbose:
         lines += painter.table(
             ("NOT READ", "REASON"),
@@ -269,7 +265,8 @@ def _write_unread(inventory: Inventory, painter: Painter, verbose: bool) -> list
 
 def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
     """Write a plan: per workload what changes and why, then the port map and what a person must know."""
-    lines: list[str] = [painter.paint(_summarize(plan), "bold"), *_say_assumptions(plan.policy, painter)]
+    lines: list[str] = [painter.paint(title_plan(plan), "bold")]
+    lines += [painter.paint(line, "dim") for line in painter.wrap(say_assumptions(plan.policy), "")]
     by_workload: dict[ResourceRef, list[Change]] = {}
     for change in plan.changes:
         by_workload.setdefault(change.workload, []).append(change)
@@ -328,32 +325,6 @@ def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
     return lines
 
 
-def _say_assumptions(policy: Policy, painter: Painter) -> list[str]:
-    cluster = policy.cluster
-    low, high = cluster.node_ports
-    balancer = "load balancers" if cluster.load_balancer else "no load balancer"
-    where = policy.path or "the built-in policy"
-    text = (
-        f"Assumed ({where}): Kubernetes {cluster.version[0]}.{cluster.version[1]}, node ports {low}-{high}, "
-        f"{_count(len(cluster.used_node_ports), 'number')} taken besides, {balancer}, clients outside of the cluster "
-        "unless a row or an annotation says otherwise"
-    )
-    return [painter.paint(line, "dim") for line in painter.wrap(text, "")]
-
-
-def _summarize(plan: Plan) -> str:
-    made = [change for change in plan.changes if change.action != "keep"]
-    kept = sum(1 for change in plan.changes if change.action == "keep")
-    if not made:
-        return f"Nothing to change; {_count(kept, 'host port')} kept" if kept else "Nothing to change"
-    created = sum(1 for change in made if change.action == "create")
-    edited = len({(change.location.path, change.resource) for change in made if change.action == "update"})
-    text = f"Phase {plan.phase}: {_count(created, 'object')} to add, {edited} to edit"
-    deleted = sum(1 for change in made if change.action == "delete")
-    text += f", {deleted} to delete" if deleted else ""
-    return f"{text}; {_count(kept, 'host port')} kept" if kept else text
-
-
 _SIGNS = {"keep": (" ", "dim"), "update": ("~", "yellow"), "create": ("+", "green"), "delete": ("-", "red")}
 
 
@@ -369,7 +340,7 @@ def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) 
         when = "keep" if change.action == "keep" else change.phase
         head = f"{sign} {when:<8} {target}{field} ({change.location}){effect}"
         lines.append(f"  {painter.paint(head, colour)}")
-        lines += painter.wrap(_say_once(change.reason, said), "      ")
+        lines += painter.wrap(say_once(change.reason, said), "      ")
         notes = [("look out: ", text) for text in change.reason.caveats]
         if verbose or change is first:
             notes += [(f"considered {item.strategy}: ", item.because) for item in change.reason.considered]
@@ -381,15 +352,6 @@ def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) 
                 said.add(label + text)
                 lines += painter.wrap(f"{label}{text}", "        ", "      - ")
     return lines
-
-
-def _say_once(reason: Reason, said: set[str]) -> str:
-    """Give a change's message, without the reason where another change of the workload gave it already."""
-    because = reason.message.removeprefix(reason.what)
-    if reason.what and any(known.startswith(because) for known in said):
-        return f"{reason.what}."
-    said.add(because)
-    return reason.message
 
 
 def _port_map_row(entry: PortMapEntry) -> tuple[str, str, str, str]:
