@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -13,12 +13,13 @@ import typer
 
 from migrator import __version__
 from migrator.errors import InputError, MigratorError
-from migrator.run import RULE_CHOICES, Run, check_choice, make_request, say
+from migrator.run import RULE_CHOICES, VIEWS, Run, check_choice, make_request, say
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
     from migrator.model.plan import Plan
     from migrator.model.workload import Workload
+    from migrator.rendering.render import FileChange
     from migrator.review.text import Painter
 
 TROUBLE = 2
@@ -110,6 +111,9 @@ Jobs = Annotated[
     int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes to use; all cores by default.")
 ]
 KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Read on past files with errors; exit code 2 stays.")]
+ReviewForm = Annotated[
+    str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json, yaml, markdown, html or sarif.")
+]
 Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Files that are read but not changed.")
 ]
@@ -249,7 +253,7 @@ def plan(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="PLAN", help="Write the plan file, to be edited and given back.")
     ] = None,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    output: ReviewForm = "text",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when there are changes.")] = False,
     phase: PhaseOption = None,
     policy: PolicyPath = None,
@@ -273,7 +277,7 @@ def plan(
     Example: migrator plan deploy/ --save plan.json
     """
     given = dict(locals())
-    check_choice("--output", output, ("text", "json", "yaml"))
+    check_choice("--output", output, ("text", "json", "yaml", *VIEWS))
     run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
     from migrator.review.document import write_document
@@ -286,6 +290,8 @@ def plan(
         from migrator.review.text import write_plan
 
         _print(write_plan(made, _painter(), verbose))
+    elif output in VIEWS:
+        _print_view(output, made, run.render(made, inventory))
     else:
         _print(write_document(run.describe(made), output))
     changes = any(change.action != "keep" for change in made.changes)
@@ -295,6 +301,10 @@ def plan(
 @app.command(short_help="The change, as a patch for git apply.")
 def diff(
     sources: SourcesOrPlan,
+    fields: Annotated[bool, typer.Option("--fields", help="Field by field instead: path, old → new.")] = False,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json (fields), markdown, html or sarif.")
+    ] = "text",
     phase: PhaseOption = None,
     policy: PolicyPath = None,
     settings: Settings = None,
@@ -316,17 +326,27 @@ def diff(
     """Print the change as a patch that `git apply` and `patch -p1` take.
 
     Example: migrator diff deploy/ > change.patch
+
+    Example: migrator diff deploy/ --fields
     """
     given = dict(locals())
+    check_choice("--output", output, ("text", "json") if fields else ("text", "json", *VIEWS))
     run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
-    from migrator.rendering.diff import find_base, write_diff
-
     changes = run.render(made, inventory)
-    base = find_base(made.sources)
-    if base is not None and not all(change.translated for change in changes):
-        say(f"paths are relative to {base}: apply the patch there", quiet)
-    _print_bytes(write_diff(changes, base))
+    if output in VIEWS:
+        _print_view(output, made, changes)
+    elif fields or output == "json":
+        from migrator.review.fields import compare_objects, write_fields, write_fields_json
+
+        _print((write_fields_json if output == "json" else write_fields)(compare_objects(made, changes)))
+    else:
+        from migrator.rendering.diff import find_base, write_diff
+
+        base = find_base(made.sources)
+        if base is not None and not all(change.translated for change in changes):
+            say(f"paths are relative to {base}: apply the patch there", quiet)
+        _print_bytes(write_diff(changes, base))
     _exit(TROUBLE if inventory.errors else 1 if changes and not exit_zero else 0)
 
 
@@ -342,7 +362,7 @@ def apply(
         typer.Option("--patches", metavar="DIR", help="Write a kustomization that patches the sources from outside."),
     ] = None,
     stdout: Annotated[bool, typer.Option("--stdout", help="Print one stream; the default for -.")] = False,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    output: ReviewForm = "text",
     phase: PhaseOption = None,
     policy: PolicyPath = None,
     settings: Settings = None,
@@ -372,7 +392,7 @@ def apply(
     Example: helm template RELEASE CHART | migrator apply - | kubectl apply -f -
     """
     given = dict(locals())
-    check_choice("--output", output, ("text", "json", "yaml"))
+    check_choice("--output", output, ("text", "json", "yaml", *VIEWS))
     run = Run(make_request(given))
     elsewhere = in_place or out is not None or patches is not None
     streams = stdout or (not elsewhere and run.sources == ["-"])
@@ -426,7 +446,9 @@ def apply(
     deleted = [change.path for change in changes if change.deleted] if in_place else []
     open_numbers = made.open_numbers()
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
-    if output != "text" and not streams:
+    if output in VIEWS and not streams:
+        _print_view(output, made, changes or run.render(made, inventory))
+    elif output != "text" and not streams:
         from migrator.review.document import write_document
 
         _print(write_document({**run.describe(made), "written": written, "deleted": deleted}, output))
@@ -533,6 +555,12 @@ def _painter() -> Painter:
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return Painter(colour, shutil.get_terminal_size((110, 24)).columns if sys.stdout.isatty() else 110)
+
+
+def _print_view(form: str, made: Plan, changes: Sequence[FileChange]) -> None:
+    from migrator.review.views import write_view
+
+    _print(write_view(form, made, changes))
 
 
 def _print(text: str) -> None:

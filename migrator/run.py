@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from migrator.sources.rancher.answers import Question
     from migrator.sources.stacks import StackOptions
 
+VIEWS = ("markdown", "html", "sarif")
+"""Forms in which a plan is shown together with the lines that change."""
 PHASE_CHOICES = ("expand", "contract", "enforce", "cleanup", "all")
 RULE_CHOICES = ("host-port", "rollout", "pod-security", "pod-security-policy")
 

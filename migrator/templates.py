@@ -1,11 +1,12 @@
 """Rendering templates: every object and report that migrator emits is one.
 
-Values reach YAML through `write_scalar`, so a template cannot emit one unquoted by mistake; HTML templates escape.
-Templates are sandboxed, and a name that is not given is an error.
+Values reach YAML through `write_scalar`, so a template cannot emit one unquoted by mistake; templates of HTML and
+markdown escape. They are sandboxed, and a name that is not given is an error.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -37,7 +38,7 @@ def render_template(template: str, /, **values: Any) -> str:
 
     Raises jinja2.TemplateError for an unknown template or name.
     """
-    return _environment(template.endswith(".html.j2")).get_template(template).render(**values)
+    return _environment(template.removesuffix(".j2").rpartition(".")[2]).get_template(template).render(**values)
 
 
 def render_object(new: NewObject) -> str:
@@ -56,8 +57,10 @@ def _sentence(template: str) -> Any:
 
 
 @cache
-def _environment(html: bool) -> Environment:
-    environment = _sandbox(finalize=None if html else _write_value, autoescape=html)
+def _environment(form: str) -> Environment:
+    finalize = {"html": None, "md": _write_markdown}.get(form, _write_value)
+    environment = _sandbox(finalize, autoescape=form == "html")
+    environment.filters["as_is"] = Written
     environment.filters["comment"] = _write_comment
     environment.filters["flow"] = _write_flow_value
     environment.filters["block"] = _write_block_value
@@ -88,6 +91,16 @@ def _write_value(value: Any) -> Any:
     if isinstance(value, Mapping | list | tuple):
         raise TypeError("write collections with the `flow` or `block` filter")
     return value  # an undefined value raises by itself
+
+
+_MARKUP = re.compile(r"[&<>*_\[\]|\\`~@#]")
+
+
+def _write_markdown(value: Any) -> Any:
+    """Write text as markdown that says just that: nothing in it is markup, a mention or a reference."""
+    if isinstance(value, Written | int | float) or not isinstance(value, str):
+        return value
+    return Written(_MARKUP.sub(lambda match: f"&#{ord(match[0])};", re.sub(r"\s+", " ", value)))
 
 
 def _write_comment(value: str) -> Written:

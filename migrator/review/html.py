@@ -9,18 +9,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
-from typing import Any
 
 from markupsafe import Markup, escape
 
 from migrator import __version__
 from migrator.model.inventory import Finding
-from migrator.model.plan import Change, Plan, PortMapEntry
-from migrator.model.policy import Alternative
+from migrator.model.plan import Plan, PortMapEntry
 from migrator.model.reference import Location, ResourceRef
 from migrator.planning.document import write_path
 from migrator.rendering.render import FileChange
 from migrator.review.links import link_place, link_source, name_place
+from migrator.review.reasons import list_reasons
 from migrator.review.shown import CONTEXT, Line, ShownWorkload, Sign, show_workloads
 from migrator.review.strategies import name_strategy
 from migrator.review.summary import (
@@ -64,19 +63,6 @@ class _Facets:
 
 
 @dataclass(frozen=True, slots=True)
-class _Why:
-    """What a workload's changes of one decision have in common."""
-
-    rule: str
-    strategy: str
-    decision: str
-    considered: tuple[Alternative, ...]
-    way_back: str
-    caveats: tuple[str, ...]
-    sources: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Links:
     """Where places of manifests lead: `files` were read, `absent` are yet to be written."""
 
@@ -101,11 +87,11 @@ class _Links:
 def write_page(plan: Plan, files: Iterable[FileChange], figure: str = "") -> str:
     """Write a plan, and what it renders to, as an HTML page; `figure` is markup of a picture for the summary."""
     listed = list(files)
-    workloads = show_workloads(plan, listed, CONTEXT if len(plan.changes) < MANY else 1)
+    workloads = list(show_workloads(plan, listed, CONTEXT if len(plan.changes) < MANY else 1))
     facets = _Facets()
     who = _list_who(plan.port_map)
     tags = {workload.resource: _tag_workload(workload, who, facets) for workload in workloads}
-    reasons = {workload.resource: _list_reasons(workload.changes) for workload in workloads}
+    reasons = {workload.resource: list_reasons(workload.changes) for workload in workloads}
     users = Counter(why for own in reasons.values() for why in own)
     shared = [why for why, number in users.items() if number >= SHARED_FROM]
     links = _Links(
@@ -174,27 +160,6 @@ def _read_part(name: str) -> str:
 def _hash(text: str) -> str:
     """Give the hash by which the page's own policy knows a style or script that it allows."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _list_reasons(changes: Iterable[Change]) -> list[_Why]:
-    """List the decisions behind a workload's changes, each with all that goes with it."""
-    found: dict[tuple[Any, ...], list[Change]] = {}
-    for change in changes:
-        why = change.reason
-        if why.considered or why.way_back or why.caveats or why.sources:
-            found.setdefault((change.strategy, change.decision, why.considered, why.way_back), []).append(change)
-    return [
-        _Why(
-            rule=group[0].rule,
-            strategy=group[0].strategy,
-            decision=group[0].decision,
-            considered=group[0].reason.considered,
-            way_back=group[0].reason.way_back,
-            caveats=tuple(dict.fromkeys(text for change in group for text in change.reason.caveats)),
-            sources=tuple(dict.fromkeys(text for change in group for text in change.reason.sources)),
-        )
-        for group in found.values()
-    ]
 
 
 def _list_who(port_map: Iterable[PortMapEntry]) -> dict[ResourceRef, tuple[str, ...]]:

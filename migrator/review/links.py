@@ -35,7 +35,7 @@ def link_place(location: Location | None, absent: Container[str] = ()) -> str | 
     """
     if location is None or location.path == STDIN or location.path in absent:
         return None
-    path = quote(location.path)
+    path = quote(location.path, errors="surrogateescape")
     return f"{path if path.startswith('/') else f'./{path}'}#L{location.line}"
 
 

@@ -28,14 +28,10 @@ def mask_secrets(text: str, more: frozenset[str] = frozenset()) -> str:
 
     `more` are words of such names besides the built-in ones. Text that is no manifest is masked whole.
     """
-    lowered = text.lower()
-    if not any(word in lowered for word in (*load_table("sources/secret_words.yaml")["words"], LAST_APPLIED, *more)):
-        return text
     try:
-        root = compose_json(text) if text.lstrip()[:1] == "{" else compose(text)
+        found = find_secrets(text, more)
     except TextError:
         return _LINE.sub(MASK, text)
-    found = sorted({(node.start_mark.index, node.end_mark.index, node.value) for node in _find_secrets(root, more)})
     parts: list[str] = []
     position = 0
     for start, end, _ in found:
@@ -48,6 +44,18 @@ def mask_secrets(text: str, more: frozenset[str] = frozenset()) -> str:
     for value in {value for _, _, value in found if len(value) >= SHORTEST and "\n" not in value}:
         masked = masked.replace(value, MASK)
     return masked
+
+
+def find_secrets(text: str, more: frozenset[str] = frozenset()) -> list[tuple[int, int, str]]:
+    """Find the secrets of one manifest: where each starts and ends, in code points, and its value.
+
+    Raises TextError for text that is no manifest.
+    """
+    lowered = text.lower()
+    if not any(word in lowered for word in (*load_table("sources/secret_words.yaml")["words"], LAST_APPLIED, *more)):
+        return []
+    root = compose_json(text) if text.lstrip()[:1] == "{" else compose(text)
+    return sorted({(node.start_mark.index, node.end_mark.index, node.value) for node in _find_secrets(root, more)})
 
 
 def _find_secrets(node: Node | None, more: frozenset[str]) -> Iterator[ScalarNode]:

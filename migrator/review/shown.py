@@ -9,10 +9,11 @@ from typing import Literal
 
 from migrator.model.plan import Change, Plan
 from migrator.model.reference import Location, ResourceRef
-from migrator.rendering.diff import LineChange, find_line_changes
+from migrator.rendering.diff import LineChange, find_line_changes, split_lines
 from migrator.rendering.render import EditedObject, FileChange, Replacement, replace_spans
 from migrator.review.secrets import mask_secrets
 from migrator.review.summary import say_once
+from migrator.templates import render_object
 from migrator.yaml.scan import decode
 
 CONTEXT = 3
@@ -87,7 +88,7 @@ class EditedText:
     replacements: tuple[Replacement, ...]
 
 
-def show_workloads(plan: Plan, files: Iterable[FileChange], context: int = CONTEXT) -> tuple[ShownWorkload, ...]:
+def show_workloads(plan: Plan, files: Iterable[FileChange], context: int = CONTEXT) -> Iterator[ShownWorkload]:
     """Show a plan's changes by the workload that they are for, in the plan's order.
 
     `files` is what the plan renders to, `context` how many lines stand around a change.
@@ -99,7 +100,6 @@ def show_workloads(plan: Plan, files: Iterable[FileChange], context: int = CONTE
         place = (change.location.path, change.location.document, change.location.item)
         shown_as = (change.resource, change.action, place)
         grouped.setdefault(change.workload, {}).setdefault(shown_as, []).append(index)
-    workloads = []
     for workload, objects in grouped.items():
         said: set[str] = set()
         shown = []
@@ -115,8 +115,7 @@ def show_workloads(plan: Plan, files: Iterable[FileChange], context: int = CONTE
             else:
                 stretches = ()
             shown.append(ShownObject(resource, changes[0].change.location, action, changes, tuple(stretches)))
-        workloads.append(ShownWorkload(workload, tuple(shown)))
-    return tuple(workloads)
+        yield ShownWorkload(workload, tuple(shown))
 
 
 def number_edits(changes: Sequence[Change]) -> dict[int, int]:
@@ -152,7 +151,7 @@ def _place_of(text: EditedText) -> Place:
 
 def _show_new(changes: Sequence[ShownChange], words: frozenset[str]) -> Iterator[Stretch]:
     for item in changes:
-        text = mask_secrets(item.change.new.text, words) if item.change.new is not None else ""
+        text = mask_secrets(render_object(item.change.new), words) if item.change.new is not None else ""
         lines = tuple(Line("+", number, line) for number, line in enumerate(text.splitlines(), 1))
         yield Stretch(lines, (item.number,))
 
@@ -164,15 +163,20 @@ def _show_edited(
     before, after = (mask_secrets(decode(content), words).split("\n") for content in (text.before, text.after))
     found = find_line_changes(text.before, text.replacements)
     asked: list[set[int]] = [set() for _ in found]
+    others: list[set[int]] = [set() for _ in found]
     for item, (_, causes) in zip(text.replacements, text.edited.replacements, strict=True):
-        nearest = min(range(len(found)), key=lambda at: _distance(found[at], item)) if found else None
+        nearest = min(range(len(found)), key=lambda at: _distance(found[at], item), default=None)
         if nearest is not None:
             asked[nearest].update(numbered[cause] for cause in causes if cause in numbered)
+            others[nearest].update(cause for cause in causes if cause not in numbered)
     shown, shift = 0, 0
     last = len(before) - (before[-1] == "")
     for at, change in enumerate(found):
         start = text.before.count(b"\n", 0, change.start)
-        gone = len(text.before[change.start : change.end].splitlines())
+        gone = len(split_lines(text.before[change.start : change.end]))
+        if others[at] and not asked[at]:
+            shift += len(change.lines) - gone
+            continue
         first = max(start - context, shown)
         yield from _show_context(text, before, first, start, first > shown and at > 0)
         minus = (Line("-", text.line + row, _trim(before[row])) for row in range(start, start + gone))

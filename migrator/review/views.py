@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from migrator.model.plan import Plan
 from migrator.rendering.render import FileChange
 
-VIEWS = ("markdown", "html", "sarif")
-
 
 def write_view(form: str, plan: Plan, files: Sequence[FileChange]) -> str:
-    """Write a plan, and what it renders to, in one of VIEWS."""
+    """Write a plan, and what it renders to, as markdown, html or sarif."""
     if form == "html":
         from migrator.review.html import write_page
 
