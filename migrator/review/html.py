@@ -18,6 +18,7 @@ from migrator.model.plan import Plan, PortMapEntry
 from migrator.model.reference import Location, ResourceRef
 from migrator.planning.document import write_path
 from migrator.rendering.render import FileChange
+from migrator.review.deletions import write_deletions
 from migrator.review.links import link_place, link_source, name_place
 from migrator.review.reasons import list_reasons
 from migrator.review.shown import CONTEXT, Line, ShownWorkload, Sign, show_workloads
@@ -108,6 +109,7 @@ def write_page(plan: Plan, files: Iterable[FileChange], figure: str = "") -> str
         phases=list(count_phases(plan)),
         breaks=list(list_breaks(plan)),
         left=list_left(plan),
+        deletions=write_deletions(plan.changes),
         cautions=list(_list_cautions(workloads)),
         findings=list(_group_findings(plan.findings, facets)),
         workloads=workloads,

@@ -13,6 +13,7 @@ from migrator.model.inventory import Finding
 from migrator.model.plan import Plan
 from migrator.planning.document import write_path
 from migrator.rendering.render import FileChange
+from migrator.review.deletions import write_deletions
 from migrator.review.links import link_source
 from migrator.review.reasons import list_reasons
 from migrator.review.shown import ShownObject, ShownWorkload, show_workloads
@@ -64,6 +65,7 @@ def _write_head(plan: Plan, rows: int) -> str:
         phases=list(count_phases(plan)),
         breaks=list(list_breaks(plan)),
         left=_list_distinct(list_left(plan)),
+        deletions=write_deletions(plan.changes),
         others=_list_distinct(finding for finding in plan.findings if finding.severity == "info"),
         reported=[item for item in plan.keys if item.fate == "reported"],
         pod_security=str(find_version(plan.policy)),

@@ -20,7 +20,8 @@ from migrator.model.inventory import Finding
 from migrator.model.plan import Change, Plan
 from migrator.model.reference import Location
 from migrator.planning.document import write_path
-from migrator.rendering.render import FileChange, Replacement
+from migrator.rendering.render import FileChange
+from migrator.rendering.replacement import Replacement
 from migrator.review.explain import explain
 from migrator.review.links import link_source
 from migrator.review.secrets import find_secrets
@@ -162,8 +163,7 @@ def _describe_change(
     cautions = [f"Look out: {text}" for text in reason.caveats]
     way_back = [f"Way back: {reason.way_back}"] if reason.way_back else []
     # A file that is yet to be written has no lines to show; the object that it is for has.
-    new_file = change.new is not None and change.new.placement == "file"
-    location = change.new.anchor if change.new is not None and new_file else change.location
+    location = change.new.anchor if change.new is not None and _is_new_file(change) else change.location
     identity = [change.resource, change.strategy, change.action, write_path(change)]
     message = "\n".join((reason.message, *cautions, *way_back))
     result = _make_result(change.rule, _ACTIONS[change.action], message, location, identity, texts)
@@ -255,14 +255,22 @@ def _list_secrets(text: EditedText, words: frozenset[str]) -> set[str]:
 def _find_insertions(
     changes: Sequence[Change], file: FileChange
 ) -> Iterator[tuple[int, list[tuple[Replacement, str]]]]:
-    """Find the insertions of new objects into a file: there is one for each place that objects are created at."""
-    made = {item for edited in file.edited for item, _ in edited.replacements}
-    inserted = [item for item in file.replacements if item not in made]
-    places: dict[tuple[int, int], int] = {}
-    for index, change in enumerate(changes):
-        new = change.new
-        if new is not None and new.placement != "file" and new.anchor.path == file.path:
-            places.setdefault((new.anchor.document, -1 if new.anchor.item is None else new.anchor.item), index)
-    if len(places) == len(inserted):
-        for (_, index), item in zip(sorted(places.items()), inserted, strict=True):
-            yield index, [(item, item.content.decode())]
+    """Find what else becomes of a file: new objects go in, and deleted ones out, at their places."""
+    made = {item for edited in file.edited for item, causes in edited.replacements if causes}
+    rest = [item for item in file.replacements if item not in made]
+    for action, items in (
+        ("create", [item for item in rest if item.start == item.end]),
+        ("delete", [item for item in rest if item.start < item.end]),
+    ):
+        places: dict[tuple[int, int], int] = {}
+        for index, change in enumerate(changes):
+            at = change.new.anchor if change.new is not None else change.location
+            if change.action == action and at.path == file.path and not _is_new_file(change):
+                places.setdefault((at.document, -1 if at.item is None else at.item), index)
+        if len(places) == len(items):
+            for (_, index), item in zip(sorted(places.items()), items, strict=True):
+                yield index, [(item, item.content.decode())]
+
+
+def _is_new_file(change: Change) -> bool:
+    return change.new is not None and change.new.placement == "file"

@@ -10,7 +10,8 @@ from typing import Literal
 from migrator.model.plan import Change, Plan
 from migrator.model.reference import Location, ResourceRef
 from migrator.rendering.diff import LineChange, find_line_changes, split_lines
-from migrator.rendering.render import EditedObject, FileChange, Replacement, replace_spans
+from migrator.rendering.render import EditedObject, FileChange
+from migrator.rendering.replacement import Replacement, replace_spans
 from migrator.review.secrets import mask_secrets
 from migrator.review.summary import say_once
 from migrator.templates import render_object
@@ -110,6 +111,8 @@ def show_workloads(plan: Plan, files: Iterable[FileChange], context: int = CONTE
             numbered = {order[at]: at + 1 for at in numbers if at in order}
             if action == "create":
                 stretches: Iterable[Stretch] = _show_new(changes, plan.policy.secret_words)
+            elif action == "delete" and place in texts:
+                stretches = [_show_deleted(texts[place], numbers[0] + 1, plan.policy.secret_words)]
             elif action == "update" and place in texts:
                 stretches = _show_edited(texts[place], numbered, plan.policy.secret_words, context)
             else:
@@ -154,6 +157,11 @@ def _show_new(changes: Sequence[ShownChange], words: frozenset[str]) -> Iterator
         text = mask_secrets(render_object(item.change.new), words) if item.change.new is not None else ""
         lines = tuple(Line("+", number, line) for number, line in enumerate(text.splitlines(), 1))
         yield Stretch(lines, (item.number,))
+
+
+def _show_deleted(text: EditedText, number: int, words: frozenset[str]) -> Stretch:
+    lines = mask_secrets(decode(text.before), words).rstrip().split("\n")
+    return Stretch(tuple(Line("-", text.line + row, _trim(line)) for row, line in enumerate(lines)), (number,))
 
 
 def _show_edited(
