@@ -171,7 +171,9 @@ def _start(
 @app.command(short_help="What is there: host ports, levels, conflicts.")
 def audit(
     sources: Sources,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json, yaml or sarif.")
+    ] = "text",
     level: Annotated[
         str | None, typer.Option("--level", metavar="LEVEL", help="Exit with 1 below baseline or restricted.")
     ] = None,
@@ -202,7 +204,7 @@ def audit(
     Example: migrator audit deploy/ --workload shop/Deployment/cart -v
     """
     given = dict(locals())
-    check_choice("--output", output, ("text", "json", "yaml"))
+    check_choice("--output", output, ("text", "json", "yaml", "sarif"))
     if level is not None:
         check_choice("--level", level, ("baseline", "restricted"))
     from migrator.podsecurity.level import parse_level
@@ -215,6 +217,10 @@ def audit(
         from migrator.review.text import write_audit
 
         _print(write_audit(made, asked, _painter(), verbose))
+    elif output == "sarif":
+        from migrator.review.sarif import write_audit_sarif
+
+        _print(write_audit_sarif(made, asked))
     else:
         from migrator.review.document import describe_audit, write_document
 
