@@ -531,6 +531,23 @@ def explain(
     _print(text)
 
 
+@app.command(short_help="A commented policy file to start from.")
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where; the working directory by default.")
+    ] = Path(),
+    quiet: Quiet = False,
+) -> None:
+    """Write a commented .migrator.yaml, and the schema that editors complete it from.
+
+    Example: migrator init deploy/
+    """
+    from migrator.policy.start import start_policy
+
+    for path in start_policy(folder):
+        say(f"wrote {path}", quiet)
+
+
 @app.command(short_help="JSON Schema of the policy or the plan file.")
 def schema(
     form: Annotated[str, typer.Argument(metavar="policy|plan", help="Which file's schema.")],
@@ -540,18 +557,14 @@ def schema(
     Example: migrator schema policy > migration-policy.schema.json
     """
     check_choice("schema", form, ("policy", "plan"))
-    import json
-
-    from migrator.policy.schema import MigrationPolicy
+    from migrator.policy.schema import MigrationPolicy, write_schema
 
     if form == "policy":
-        described = MigrationPolicy.model_json_schema(by_alias=True)
+        _print(write_schema(MigrationPolicy))
     else:
         from migrator.planning.plan_schema import PlanForm
 
-        described = PlanForm.model_json_schema(by_alias=True)
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
-    _print(json.dumps(document, indent=2) + "\n")
+        _print(write_schema(PlanForm))
 
 
 def _painter() -> Painter:

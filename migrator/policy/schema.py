@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -212,3 +213,10 @@ class MigrationPolicy(_Form):
     kind: Literal["MigrationPolicy"] = "MigrationPolicy"
     metadata: MetadataForm | None = None
     spec: SpecForm = Field(default_factory=lambda: SpecForm())
+
+
+def write_schema(form: type[BaseModel]) -> str:
+    """Write the JSON Schema of a form, as editors read it."""
+    described = form.model_json_schema(by_alias=True)
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+    return json.dumps(document, indent=2) + "\n"
