@@ -36,7 +36,7 @@ from migrator.publishing.node_ports import Number
 from migrator.publishing.placement import Places
 from migrator.publishing.proposal import Group, NameBook, Proposal
 from migrator.rules import host_port, pod_security, rollout
-from migrator.rules.host_port import decide_host_ports
+from migrator.rules.host_port import IGNORE_PREFIX, decide_host_ports
 from migrator.rules.pod_security import judge_workloads
 from migrator.strategies.pod_security import limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
@@ -305,6 +305,7 @@ def select_phase(plan: Plan, phase: PhaseChoice) -> Plan:
         _refuse_missing_contract(plan)
     if phase == "cleanup":
         refuse_running_admission(plan)
+        _refuse_missing_injection(plan)
     return narrow_phase(plan, phase)
 
 
@@ -332,6 +333,18 @@ def _refuse_missing_contract(plan: Plan) -> None:
         raise PolicyError(
             f"phase enforce before contract: {names} would be refused as they stand\n"
             "  apply --phase contract first, or --phase all for everything"
+        )
+
+
+def _refuse_missing_injection(plan: Plan) -> None:
+    """Refuse to delete policies while workloads still count on what they write into pods."""
+    waiting = [change for change in plan.changes if change.strategy == "pod_security_policy"]
+    if waiting and any(change.phase == "cleanup" for change in plan.changes):
+        first = waiting[0]
+        raise PolicyError(
+            f"phase cleanup before contract: what PodSecurityPolicy {first.decision} writes into the pods of "
+            f"{first.resource} would be lost\n"
+            f"  apply --phase contract first, or leave it with the annotation {IGNORE_PREFIX}{first.rule}"
         )
 
 
