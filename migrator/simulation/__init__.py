@@ -1,0 +1,1 @@
+"""Where pods land: the scheduler's rules that host ports and their replacements meet."""
