@@ -502,6 +502,69 @@ def fn(phase: PhaseOption = None) -> None:
     _exit(1 if made.errors() else 0)
 
 
+@app.command(short_help="Where the pods land, before and after.")
+def simulate(
+    sources: SourcesOrPlan,
+    nodes: Annotated[
+        str,
+        typer.Option(
+            "--nodes",
+            metavar="N|FILE",
+            help="Nodes: a number of identical ones, or saved `kubectl get nodes -o yaml`.",
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json, yaml, html or svg.")
+    ] = "text",
+    phase: PhaseOption = None,
+    policy: PolicyPath = None,
+    settings: Settings = None,
+    namespace: Namespaces = None,
+    workload: Workloads = None,
+    only: Only = None,
+    exclude: Exclude = None,
+    port_map: PortMap = None,
+    default_namespace: DefaultNamespace = None,
+    answers: Answers = None,
+    stack: StackName = None,
+    ask: Ask = False,
+    keep_going: KeepGoing = False,
+    jobs: Jobs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show where the pods land before and after the plan, by the scheduler's rules, on nodes that are empty at first.
+
+    Says which pods stay Pending and why, which ports answer on which node, which updates would hang, and what the
+    loss of a node does. Exit code 1: a pod stays Pending after the plan.
+
+    Example: migrator simulate deploy/ --nodes 3
+    Example: kubectl get nodes -o yaml > nodes.yaml; migrator simulate deploy/ --nodes nodes.yaml -o html > ports.html
+    """
+    given = dict(locals())
+    check_choice("--output", output, ("text", "json", "yaml", "html", "svg"))
+    from migrator.sources.nodes import find_nodes
+
+    found = find_nodes(nodes)
+    run = Run(make_request(given))
+    made, inventory = run.make_plan(phase)
+    simulation = run.simulate(made, inventory, found)
+    if output == "text":
+        from migrator.review.simulation import write_simulation
+
+        _print(write_simulation(simulation, _painter(), verbose))
+    elif output in ("json", "yaml"):
+        from migrator.review.document import write_document
+        from migrator.review.simulation import describe_simulation
+
+        _print(write_document(describe_simulation(simulation), output))
+    else:
+        from migrator.review.simulation_svg import render_simulation_page, render_simulation_svg
+
+        _print(render_simulation_page(simulation) if output == "html" else render_simulation_svg(simulation))
+    _exit(TROUBLE if inventory.errors else 1 if simulation.after.pending else 0)
+
+
 @app.command(short_help="A rule, strategy, decision or check, with its sources.")
 def explain(
     identifier: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,14 @@ from migrator.progress import show_progress
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
+    from migrator.model.node import Node
     from migrator.model.plan import Plan
     from migrator.model.policy import Policy
     from migrator.model.selection import Selection
     from migrator.planning.plan_file import PlanFile
     from migrator.rendering.render import FileChange
     from migrator.review.audit import Audit
+    from migrator.simulation.simulate import Simulation
     from migrator.sources.rancher.answers import Question
     from migrator.sources.stacks import StackOptions
 
@@ -144,6 +146,14 @@ class Run:
             overrides = Overrides(node_ports=read_port_map(str(self.request.port_map)))
         with show_progress("planning", self.request.quiet):
             return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
+
+    def simulate(self, plan: Plan, inventory: Inventory, nodes: Sequence[Node]) -> Simulation:
+        """Simulate where pods land on nodes, before and after a plan."""
+        from migrator.model.world import World
+        from migrator.simulation.simulate import simulate
+
+        with show_progress("simulating", self.request.quiet):
+            return simulate(World(inventory, plan.policy), plan, nodes)
 
     def render(self, plan: Plan, inventory: Inventory) -> tuple[FileChange, ...]:
         """Render a plan into file changes, each edited object checked."""

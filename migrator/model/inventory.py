@@ -13,6 +13,7 @@ from migrator.model.objects import (
     Namespace,
     NetworkPolicy,
     PodSecurityPolicyObject,
+    PriorityClass,
     Role,
     RoleBinding,
     Service,
@@ -94,6 +95,7 @@ class Inventory:
     roles: tuple[Role, ...] = ()
     role_bindings: tuple[RoleBinding, ...] = ()
     service_accounts: tuple[ServiceAccount, ...] = ()
+    priority_classes: tuple[PriorityClass, ...] = ()
     kustomizations: tuple[Kustomization, ...] = ()
     overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)

@@ -66,7 +66,7 @@ class NetworkPolicy:
 
 @record
 class HorizontalPodAutoscaler:
-    """A HorizontalPodAutoscaler: what it scales, and how far."""
+    """A HorizontalPodAutoscaler: what it scales, and within which bounds."""
 
     ref: ResourceRef
     own_namespace: str | None
@@ -74,6 +74,18 @@ class HorizontalPodAutoscaler:
     target_kind: str
     target_name: str
     max_replicas: int
+    min_replicas: int = 1
+
+
+@record
+class PriorityClass:
+    """A PriorityClass: the priority that pods name; `preempts` tells whether such pods may push others out."""
+
+    ref: ResourceRef
+    location: Location
+    value: int
+    global_default: bool
+    preempts: bool
 
 
 @record

@@ -141,9 +141,9 @@ class Workload:
 
     `namespace` in `ref` is the effective one; `own_namespace` is what the object itself says. `pod` is the pod's
     metadata and spec without what containers run (command, args, env). `first_ordinal` numbers a StatefulSet's
-    first pod. `host_ip_variables` are the environment variables that read `status.hostIP`, as (container, name).
-    `host_ports` are in the order written; `plain_ports` are the entries without hostPort in containers that have
-    one, as (path, name, containerPort, protocol).
+    first pod, `created` is when a cluster made the object. `host_ip_variables` are the environment variables that
+    read `status.hostIP`, as (container, name). `host_ports` are in the order written; `plain_ports` are the
+    entries without hostPort in containers that have one, as (path, name, containerPort, protocol).
     """
 
     ref: ResourceRef
@@ -167,6 +167,7 @@ class Workload:
     first_ordinal: int
     pod: PackedData
     pod_security: PodSecurity | None = None
+    created: str | None = None
 
     def used_ports(self) -> tuple[HostPort, ...]:
         """Give the ports that the scheduler holds against other pods.

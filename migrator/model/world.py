@@ -196,11 +196,15 @@ class World:
             if not policy.selector.match_labels or policy.selector.selects(workload.pod_labels)
         )
 
+    def find_autoscaler(self, workload: Workload) -> HorizontalPodAutoscaler | None:
+        """Find the autoscaler of a workload."""
+        return self._autoscalers.get((workload.ref.namespace, workload.ref.kind, workload.ref.name))
+
     def max_replicas(self, workload: Workload) -> int | None:
         """Give how many pods a workload may have, with its autoscaler's word; None for one per node."""
         if workload.replicas is None:
             return None
-        autoscaler = self._autoscalers.get((workload.ref.namespace, workload.ref.kind, workload.ref.name))
+        autoscaler = self.find_autoscaler(workload)
         return max(workload.replicas, autoscaler.max_replicas if autoscaler else 0)
 
 

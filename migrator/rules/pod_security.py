@@ -162,7 +162,7 @@ def describe_violation(workload: Workload, violation: PodSecurityViolation) -> s
 def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion) -> PodSecurity:
     """Judge a workload's pod as edits would leave it; what they do not touch keeps its place."""
     now = workload.pod_security
-    inside = _list_inside(workload, edits)
+    inside = list_inside(workload, edits)
     if now is None or not inside:
         return now or PodSecurity(str(version), RESTRICTED, ())
     pod = apply_to_data(workload.pod.unpack(), inside)
@@ -186,7 +186,7 @@ def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyV
 
 def change_workload(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion) -> Workload:
     """Give a workload as edits would leave its pod, judged anew."""
-    pod = apply_to_data(workload.pod.unpack(), _list_inside(workload, edits))
+    pod = apply_to_data(workload.pod.unpack(), list_inside(workload, edits))
     judged = workload.pod_security and judge_after(workload, edits, version)
     return replace(workload, pod=PackedData.pack(pod), pod_security=judged)
 
@@ -210,7 +210,7 @@ def _locate(
     return tuple(places)
 
 
-def _list_inside(workload: Workload, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
+def list_inside(workload: Workload, edits: Sequence[FieldEdit]) -> list[FieldEdit]:
     """List the edits that lie in the pod, as edits of it."""
     prefix = workload.kind.template
     return [
@@ -223,7 +223,7 @@ def _list_inside(workload: Workload, edits: Sequence[FieldEdit]) -> list[FieldEd
 def violates(judged: Judged, level: Level, version: PolicyVersion) -> bool:
     """Tell whether a workload's pod, as the plan leaves it, violates a level of any policy version."""
     pod = judged.workload.pod.unpack()
-    inside = _list_inside(judged.workload, judged.edits)
+    inside = list_inside(judged.workload, judged.edits)
     after = apply_to_data(pod, inside) if inside else pod
     return bool(evaluate_level(after["metadata"], after["spec"], level, version))
 

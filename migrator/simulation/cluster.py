@@ -23,11 +23,12 @@ class Tally:
         self.weigh = weigh
         self.domains = domains
         self.counted = counted
-        self.by_domain: dict[str | None, int] = {
-            domain: 0
+        self.members = Counter(
+            domain
             for index, domain in enumerate(domains)
             if domain is not None and (counted is None or counted[index])
-        }
+        )
+        self.by_domain: dict[str | None, int] = dict.fromkeys(self.members, 0)
         self.total = 0
 
     def add(self, index: int, amount: int) -> None:
@@ -37,12 +38,27 @@ class Tally:
             self.by_domain[domain] += amount
             self.total += amount
 
+    def leave(self, index: int) -> None:
+        """Forget an empty node: a domain without nodes is none."""
+        domain = self.domains[index]
+        if domain is not None and (self.counted is None or self.counted[index]):
+            self.members[domain] -= 1
+            if not self.members[domain]:
+                del self.by_domain[domain]
+
+    def join(self, index: int) -> None:
+        """Take an empty node back."""
+        domain = self.domains[index]
+        if domain is not None and (self.counted is None or self.counted[index]):
+            self.members[domain] += 1
+            self.by_domain.setdefault(domain, 0)
+
 
 class Cluster:
     """Nodes and the pods on them, by shape.
 
     The one thing here that changes: pods are added and removed, and `changed` lists the nodes, by index, on which
-    that happened, in order. `namespaces` gives the labels of namespaces.
+    that happened, in order. `lost` is a node that is away for now. `namespaces` gives the labels of namespaces.
     """
 
     def __init__(self, nodes: Sequence[Node], namespaces: Mapping[str, Labels]) -> None:
@@ -55,6 +71,7 @@ class Cluster:
         self.scored: list[list[int]] = [[0, 0] for _ in nodes]
         self.ports: list[dict[tuple[int, str], Counter[str]]] = [{} for _ in nodes]
         self.changed: list[int] = []
+        self.lost: int | None = None
         self._domains: dict[str, tuple[str | None, ...]] = {}
         self._tallies: list[Tally] = []
         self._weights: dict[PodShape, list[tuple[Tally, int]]] = {}
@@ -78,6 +95,8 @@ class Cluster:
     def keep_tally(self, tally: Tally) -> Tally:
         """Keep a tally current from now on."""
         self._tallies.append(tally)
+        if self.lost is not None:
+            tally.leave(self.lost)
         for shape, weights in self._weights.items():
             if weight := tally.weigh(shape):
                 weights.append((tally, weight))
@@ -111,6 +130,21 @@ class Cluster:
         for tally, weight in self._weights[shape]:
             tally.add(index, sign * weight)
         self.changed.append(index)
+
+    def lose(self, index: int) -> None:
+        """Take an empty node out of the cluster, for as long as it is `lost`; one at a time."""
+        self.lost = index
+        for tally in self._tallies:
+            tally.leave(index)
+        self.changed.append(index)
+
+    def recover(self) -> None:
+        """Bring the lost node back."""
+        assert self.lost is not None, "no node is lost"
+        for tally in self._tallies:
+            tally.join(self.lost)
+        self.changed.append(self.lost)
+        self.lost = None
 
     def has_port(self, index: int, address: str, number: int, protocol: str) -> bool:
         """Tell whether a port of a node is taken (HostPortInfo.CheckConflict): 0.0.0.0 is every address."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.simulation.cluster import Cluster
@@ -29,6 +29,10 @@ _FIXED_SCORES = (
     (taint_toleration.count_repelling, -taint_toleration.WEIGHT),
     (node_affinity.sum_preferences, node_affinity.WEIGHT),
 )
+
+
+LOST = Status(())
+"""Of a node that is away nothing is said."""
 
 
 class View:
@@ -63,7 +67,8 @@ class View:
         for index in nodes:
             if self.fixed[index] is not None:
                 continue
-            status = node_ports.filter_node(self.shape, self.cluster, index)
+            status = LOST if index == self.cluster.lost else None
+            status = status or node_ports.filter_node(self.shape, self.cluster, index)
             status = status or node_resources_fit.filter_node(self.shape, self.cluster, index)
             moved = moved or (status is None) != (self.local[index] is None)
             self.local[index] = status
@@ -163,7 +168,11 @@ class Scheduler:
         if shape.gated:
             return None
         if request.only is not None:
-            return request.only if self.view(shape).judge_node(request.only) is None else None
+            return (
+                request.only
+                if request.only != self.cluster.lost and self.view(shape).judge_node(request.only) is None
+                else None
+            )
         best = self.view(shape).list_best()
         return min(best, key=self.cluster.pod_count.__getitem__) if best else None
 
@@ -174,9 +183,10 @@ class Scheduler:
             return f"spec.nodeName is {shape.node_name}, and there is no such node"
         if shape.gated:
             return GATED
-        if not self.cluster.nodes:
+        nodes = [index for index in range(len(self.cluster.nodes)) if index != self.cluster.lost]
+        if not nodes:
             return NO_NODES
-        statuses = [self._judge(request, index) or Status(()) for index in range(len(self.cluster.nodes))]
+        statuses = {index: self._judge(request, index) or Status(()) for index in nodes}
         preemption = self._search_victims(request, statuses) if shape.may_preempt else None
         return describe_pending(statuses, preemption)
 
@@ -185,10 +195,10 @@ class Scheduler:
             return node_affinity.ELSEWHERE
         return self.view(request.shape).judge_node(index)
 
-    def _search_victims(self, request: Request, statuses: Sequence[Status]) -> dict[int, Sequence[str]]:
+    def _search_victims(self, request: Request, statuses: Mapping[int, Status]) -> dict[int, Sequence[str]]:
         """Find what keeps a pod from the nodes that have pods of lower priority, once those were gone."""
         found: dict[int, Sequence[str]] = {}
-        for index, status in enumerate(statuses):
+        for index, status in statuses.items():
             victims = [
                 (shape, count)
                 for shape, count in self.cluster.pods[index].items()
@@ -207,3 +217,32 @@ class Scheduler:
                 left.reasons if left is not None else ("node(s) would do once pods of lower priority left",)
             )
         return found
+
+
+class Trial:
+    """Moves of pods that are taken back in the end."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self._moves: list[tuple[PodShape, int, bool]] = []
+
+    def place(self, request: Request) -> int | None:
+        """Place a pod, and give its node; None where it stays Pending."""
+        index = self.scheduler.place(request)
+        if index is not None:
+            self._moves.append((request.shape, index, True))
+        return index
+
+    def remove(self, shape: PodShape, index: int) -> None:
+        """Take a pod from a node."""
+        self.scheduler.cluster.remove(shape, index)
+        self._moves.append((shape, index, False))
+
+    def undo(self) -> None:
+        """Take back every move."""
+        for shape, index, placed in reversed(self._moves):
+            if placed:
+                self.scheduler.cluster.remove(shape, index)
+            else:
+                self.scheduler.cluster.add(shape, index)
+        self._moves.clear()

@@ -27,19 +27,19 @@ def describe_misfit(count: int, reasons: Iterable[Sequence[str]]) -> str:
     return f"0/{count} nodes are available: {said}."
 
 
-def describe_pending(statuses: Sequence[Status], preemption: Mapping[int, Sequence[str]] | None) -> str:
+def describe_pending(statuses: Mapping[int, Status], preemption: Mapping[int, Sequence[str]] | None) -> str:
     """Write why a pod stays Pending: each node's reason, then what preemption found on it.
 
     `preemption` maps the nodes that have pods of lower priority to why the pod does not fit without them either;
     None for a pod that may not preempt.
     """
-    said = describe_misfit(len(statuses), (status.reasons for status in statuses))
+    said = describe_misfit(len(statuses), (status.reasons for status in statuses.values()))
     if preemption is None:
         after = "not eligible due to preemptionPolicy=Never."
     else:
         found = (
             NOT_HELPFUL if status.unresolvable else preemption.get(index, NO_VICTIMS)
-            for index, status in enumerate(statuses)
+            for index, status in statuses.items()
         )
         after = describe_misfit(len(statuses), found)
     return f"{said} no new claims to deallocate, preemption: {after}"

@@ -10,6 +10,7 @@ from migrator.model.objects import (
     HorizontalPodAutoscaler,
     Namespace,
     NetworkPolicy,
+    PriorityClass,
     Service,
     ServicePort,
 )
@@ -189,6 +190,7 @@ def read_workload(
         chart=_read_chart(labels, annotations),
         duplicate_keys=duplicate_keys,
         first_ordinal=_read_first_ordinal(spec, reader),
+        created=reader.text(metadata, "creationTimestamp", ("metadata",)),
         pod=PackedData.pack(_strip_pod(pod_metadata, pod_spec)),
         pod_security=_judge_pod(pod_metadata, pod_spec, path, pod_security, reader) if pod_security else None,
     )
@@ -433,7 +435,7 @@ def read_network_policy(data: Mapping[str, Any], location: Location, reader: Obj
 
 
 def read_autoscaler(data: Mapping[str, Any], location: Location, reader: ObjectReader) -> HorizontalPodAutoscaler:
-    """Read what a HorizontalPodAutoscaler scales, and how far."""
+    """Read what a HorizontalPodAutoscaler scales, and within which bounds."""
     ref, _ = read_ref(data, reader)
     spec = reader.mapping(data, "spec", ())
     target = reader.mapping(spec, "scaleTargetRef", ("spec",))
@@ -444,4 +446,17 @@ def read_autoscaler(data: Mapping[str, Any], location: Location, reader: ObjectR
         target_kind=str(target.get("kind", "")),
         target_name=str(target.get("name", "")),
         max_replicas=reader.number(spec, "maxReplicas", ("spec",)) or 1,
+        min_replicas=1 if (least := reader.number(spec, "minReplicas", ("spec",))) is None else least,
+    )
+
+
+def read_priority_class(data: Mapping[str, Any], location: Location, reader: ObjectReader) -> PriorityClass:
+    """Read the priority that a PriorityClass stands for."""
+    ref, _ = read_ref(data, reader)
+    return PriorityClass(
+        ref=ResourceRef(ref.api_version, ref.kind, None, ref.name),
+        location=location,
+        value=reader.number(data, "value", ()) or 0,
+        global_default=data.get("globalDefault") is True,
+        preempts=data.get("preemptionPolicy") != "Never",
     )

@@ -15,6 +15,7 @@ from migrator.model.objects import (
     Namespace,
     NetworkPolicy,
     PodSecurityPolicyObject,
+    PriorityClass,
     Role,
     RoleBinding,
     Service,
@@ -29,6 +30,7 @@ from migrator.sources.extract import (
     read_autoscaler,
     read_namespace,
     read_network_policy,
+    read_priority_class,
     read_service,
     read_workload,
 )
@@ -64,6 +66,7 @@ _AROUND = {
     ("rbac.authorization.k8s.io", "RoleBinding"): (read_role_binding, "role_bindings"),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): (read_role_binding, "role_bindings"),
     ("", "ServiceAccount"): (read_service_account, "service_accounts"),
+    ("scheduling.k8s.io", "PriorityClass"): (read_priority_class, "priority_classes"),
 }
 _KIND = re.compile(rb"kind:[ \t]*[\"']?([A-Za-z0-9]+)")
 _ALIAS = re.compile(rb"[\s\[,]\*[A-Za-z0-9_-]")
@@ -102,6 +105,7 @@ class ManifestRead:
     roles: list[Role] = field(default_factory=list)
     role_bindings: list[RoleBinding] = field(default_factory=list)
     service_accounts: list[ServiceAccount] = field(default_factory=list)
+    priority_classes: list[PriorityClass] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
@@ -495,6 +499,7 @@ def _extend(read: ManifestRead, part: ManifestRead) -> None:
     read.roles += part.roles
     read.role_bindings += part.role_bindings
     read.service_accounts += part.service_accounts
+    read.priority_classes += part.priority_classes
     read.unread += part.unread
     read.errors += part.errors
     for kind, count in part.others.items():

@@ -10,7 +10,7 @@ from migrator.model.node import Node, Taint, make_nodes
 from migrator.model.quantity import parse_quantity
 from migrator.sources.extract import FieldError, ObjectReader, read_ref
 from migrator.sources.files import read_bytes
-from migrator.yaml.data import construct
+from migrator.yaml.data import construct, find_nearest
 from migrator.yaml.nodes import compose
 from migrator.yaml.scan import column_of, cut_documents, decode, line_of
 
@@ -72,8 +72,8 @@ def _list_objects(path: str) -> Iterator[tuple[Mapping[str, Any], int]]:
             if not str(data.get("kind", "")).endswith("List"):
                 yield data, first
                 continue
-            items = next((value.value for key, value in root.value if key.value == "items"), ())
-            for node, item in zip(items, data.get("items") or (), strict=False):
+            for index, item in enumerate(data.get("items") or ()):
+                node = find_nearest(root, ("items", index))
                 if isinstance(item, dict):
                     # `kubectl get nodes -o json` of an old server leaves the kind of items to the List.
                     whole = item if item.get("kind") else {**item, "kind": str(data["kind"]).removesuffix("List")}

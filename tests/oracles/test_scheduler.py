@@ -357,7 +357,8 @@ def read_node(manifest: Json) -> Node:
         name=manifest["metadata"]["name"],
         labels=manifest["metadata"]["labels"],
         taints=tuple(
-            Taint(taint["key"], taint.get("value", ""), taint["effect"]) for taint in manifest["spec"].get("taints", ())
+            Taint(taint["key"], taint.get("value", ""), taint["effect"])
+            for taint in manifest["spec"].get("taints", ())
         ),
         unschedulable=manifest["spec"].get("unschedulable", False),
         allocatable={
