@@ -99,17 +99,19 @@ def _node_row(node: NodeState) -> tuple[str, str, str, str]:
     return (
         node.name,
         str(pods),
-        _shorten([_write_port(use.host_port, use.protocol, use.host_ip) for use in node.host_ports]),
-        _shorten([_write_node_port(port) for port in node.node_ports]),
+        _shorten([write_port(use.host_port, use.protocol, use.host_ip) for use in node.host_ports]),
+        _shorten([write_node_port(port) for port in node.node_ports]),
     )
 
 
-def _write_port(number: int, protocol: str, address: str = "0.0.0.0") -> str:
+def write_port(number: int, protocol: str, address: str = "0.0.0.0") -> str:
+    """Write a port of a node, with its address where it is one of several."""
     prefix = "" if address == "0.0.0.0" else f"{address}:"
     return f"{prefix}{number}/{protocol}"
 
 
-def _write_node_port(port: NodePort) -> str:
+def write_node_port(port: NodePort) -> str:
+    """Write a node port; `?` where the cluster will choose its number."""
     return f"{port.node_port or '?'}/{port.protocol}"
 
 
@@ -150,10 +152,10 @@ def _write_loss(loss: NodeLoss, verbose: bool) -> str:
         named = [f"{item.resource} ({item.count}{f': {item.reason}' if verbose else ''})" for item in loss.pending]
         parts.append("no other place for " + ", ".join(named))
     if loss.host_ports:
-        ports = [_write_port(number, protocol, address) for address, number, protocol in loss.host_ports]
+        ports = [write_port(number, protocol, address) for address, number, protocol in loss.host_ports]
         parts.append(f"host port {_shorten(ports)} answers nowhere")
     if loss.node_ports:
-        parts.append(f"node port {_shorten(map(_write_node_port, loss.node_ports))} answers nowhere")
+        parts.append(f"node port {_shorten(map(write_node_port, loss.node_ports))} answers nowhere")
     return "; ".join(parts)
 
 

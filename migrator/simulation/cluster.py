@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
 
 from migrator.model.node import Node
 from migrator.model.workload import ANY_ADDRESS
@@ -11,54 +13,62 @@ from migrator.simulation.shape import Labels, PodShape
 
 Weigh = Callable[[PodShape], int]
 
+NOWHERE = -1
+"""The domain of nodes that are outside of a topology."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A division of the nodes into domains: the domain of each node by number, and how many there are."""
+
+    domains: tuple[int, ...]
+    size: int
+
 
 class Tally:
-    """Counts pods per domain of a topology key, each with the weight that its shape has.
+    """Counts pods per domain of a topology, each with the weight that its shape has.
 
-    `domains` gives the domain of each node, None for nodes outside of the topology; pods on nodes that are not
-    `counted` do not count.
+    `counts` has an entry per domain, and one more for NOWHERE that stays 0. Pods on nodes that are not `counted` do
+    not count. `pods` is how many did, `members` how many nodes each domain has.
     """
 
-    def __init__(self, weigh: Weigh, domains: Sequence[str | None], counted: Sequence[bool] | None = None) -> None:
+    def __init__(self, weigh: Weigh, topology: Topology, counted: Sequence[bool] | None = None) -> None:
         self.weigh = weigh
-        self.domains = domains
-        self.counted = counted
-        self.members = Counter(
-            domain
-            for index, domain in enumerate(domains)
-            if domain is not None and (counted is None or counted[index])
-        )
-        self.by_domain: dict[str | None, int] = dict.fromkeys(self.members, 0)
-        self.total = 0
+        self.domains = topology.domains
+        self.targets = [
+            domain if counted is None or counted[index] else NOWHERE for index, domain in enumerate(topology.domains)
+        ]
+        self.counts = [0] * (topology.size + 1)
+        self.members = [0] * (topology.size + 1)
+        self.pods = 0
+        for domain in self.targets:
+            self.members[domain] += domain != NOWHERE
 
-    def add(self, index: int, amount: int) -> None:
-        """Add to the count of a node's domain."""
-        domain = self.domains[index]
-        if domain is not None and (self.counted is None or self.counted[index]):
-            self.by_domain[domain] += amount
-            self.total += amount
+    def add(self, index: int, weight: int, pods: int = 1) -> None:
+        """Add pods on a node, or take them away where their number is negative."""
+        domain = self.targets[index]
+        if domain != NOWHERE:
+            self.counts[domain] += weight * pods
+            self.pods += pods
 
-    def leave(self, index: int) -> None:
-        """Forget an empty node: a domain without nodes is none."""
-        domain = self.domains[index]
-        if domain is not None and (self.counted is None or self.counted[index]):
-            self.members[domain] -= 1
-            if not self.members[domain]:
-                del self.by_domain[domain]
+    def join(self, index: int, nodes: int) -> None:
+        """Take a node back (1), or forget an empty one (-1): a domain without nodes is none."""
+        domain = self.targets[index]
+        if domain != NOWHERE:
+            self.members[domain] += nodes
 
-    def join(self, index: int) -> None:
-        """Take an empty node back."""
-        domain = self.domains[index]
-        if domain is not None and (self.counted is None or self.counted[index]):
-            self.members[domain] += 1
-            self.by_domain.setdefault(domain, 0)
+    def find_least(self, min_domains: int) -> int:
+        """Find the lowest count of a domain; 0 where there are fewer domains than that."""
+        counts = list(compress(self.counts, self.members))
+        return min(counts) if len(counts) >= max(min_domains, 1) else 0
 
 
 class Cluster:
     """Nodes and the pods on them, by shape.
 
-    The one thing here that changes: pods are added and removed, and `changed` lists the nodes, by index, on which
-    that happened, in order. `lost` is a node that is away for now. `namespaces` gives the labels of namespaces.
+    The one thing here that changes: pods are added and removed, and each time the node gets another of `stamps`,
+    so that equal stamps mean that nothing changed on a node. `lost` is a node that is away for now. `namespaces`
+    gives the labels of namespaces.
     """
 
     def __init__(self, nodes: Sequence[Node], namespaces: Mapping[str, Labels]) -> None:
@@ -70,11 +80,13 @@ class Cluster:
         self.requested: list[dict[str, int]] = [defaultdict(int) for _ in nodes]
         self.scored: list[list[int]] = [[0, 0] for _ in nodes]
         self.ports: list[dict[tuple[int, str], Counter[str]]] = [{} for _ in nodes]
-        self.changed: list[int] = []
+        self.stamps = [0] * len(nodes)
+        self._last_stamp = 0
         self.lost: int | None = None
-        self._domains: dict[str, tuple[str | None, ...]] = {}
+        self._topologies: dict[str, Topology] = {}
         self._tallies: list[Tally] = []
         self._weights: dict[PodShape, list[tuple[Tally, int]]] = {}
+        self._where: dict[PodShape, Counter[int]] = {}
         self._shapes: set[PodShape] = set()
         self.term_keys: tuple[str, ...] = ()
 
@@ -86,24 +98,27 @@ class Cluster:
         terms = (*shape.affinity, *shape.anti_affinity, *shape.preferred_pods)
         self.term_keys = tuple(dict.fromkeys((*self.term_keys, *(term.topology_key for term in terms))))
 
-    def find_domains(self, key: str) -> tuple[str | None, ...]:
-        """Give each node's value of a label."""
-        if key not in self._domains:
-            self._domains[key] = tuple(node.labels.get(key) for node in self.nodes)
-        return self._domains[key]
+    def find_topology(self, key: str) -> Topology:
+        """Give the topology that a label of the nodes makes."""
+        if key not in self._topologies:
+            values = [node.labels.get(key) for node in self.nodes]
+            numbers = {
+                value: number for number, value in enumerate(dict.fromkeys(v for v in values if v is not None))
+            }
+            domains = tuple(NOWHERE if value is None else numbers[value] for value in values)
+            self._topologies[key] = Topology(domains, len(numbers))
+        return self._topologies[key]
 
     def keep_tally(self, tally: Tally) -> Tally:
         """Keep a tally current from now on."""
         self._tallies.append(tally)
         if self.lost is not None:
-            tally.leave(self.lost)
-        for shape, weights in self._weights.items():
+            tally.join(self.lost, -1)
+        for shape, nodes in self._where.items():
             if weight := tally.weigh(shape):
-                weights.append((tally, weight))
-        for index, pods in enumerate(self.pods):
-            for shape, count in pods.items():
-                if count and (weight := tally.weigh(shape)):
-                    tally.add(index, weight * count)
+                self._weights[shape].append((tally, weight))
+                for index, count in nodes.items():
+                    tally.add(index, weight, count)
         return tally
 
     def add(self, shape: PodShape, index: int) -> None:
@@ -125,26 +140,32 @@ class Cluster:
         scored[1] += sign * shape.scored[1]
         for address, number, protocol in shape.ports:
             ports.setdefault((number, protocol), Counter())[address] += sign
-        if shape not in self._weights:
+        if shape not in self._where:
+            self._where[shape] = Counter()
             self._weights[shape] = [(tally, weight) for tally in self._tallies if (weight := tally.weigh(shape))]
+        self._where[shape][index] += sign
         for tally, weight in self._weights[shape]:
-            tally.add(index, sign * weight)
-        self.changed.append(index)
+            tally.add(index, weight, sign)
+        self._stamp(index)
 
     def lose(self, index: int) -> None:
         """Take an empty node out of the cluster, for as long as it is `lost`; one at a time."""
         self.lost = index
         for tally in self._tallies:
-            tally.leave(index)
-        self.changed.append(index)
+            tally.join(index, -1)
+        self._stamp(index)
 
     def recover(self) -> None:
         """Bring the lost node back."""
         assert self.lost is not None, "no node is lost"
         for tally in self._tallies:
-            tally.join(self.lost)
-        self.changed.append(self.lost)
+            tally.join(self.lost, 1)
+        self._stamp(self.lost)
         self.lost = None
+
+    def _stamp(self, index: int) -> None:
+        self._last_stamp += 1
+        self.stamps[index] = self._last_stamp
 
     def has_port(self, index: int, address: str, number: int, protocol: str) -> bool:
         """Tell whether a port of a node is taken (HostPortInfo.CheckConflict): 0.0.0.0 is every address."""

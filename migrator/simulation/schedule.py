@@ -59,7 +59,7 @@ class View:
         self.open: list[int] = []
         self._look(range(len(cluster.nodes)))
         self.open = [index for index, status in enumerate(self.local) if status is None]
-        self.seen = len(cluster.changed)
+        self.stamps = list(cluster.stamps)
 
     def _look(self, nodes: Sequence[int]) -> bool:
         """Look again at nodes; tell whether one that was open is shut, or the other way round."""
@@ -77,29 +77,24 @@ class View:
         return moved
 
     def _refresh(self) -> None:
-        changed = self.cluster.changed
-        if self.seen < len(changed):
-            if self._look(tuple(dict.fromkeys(changed[self.seen :]))):
+        stamps = self.cluster.stamps
+        if self.stamps != stamps:
+            changed = [index for index, seen in enumerate(self.stamps) if seen != stamps[index]]
+            if self._look(changed):
                 self.open = [index for index, status in enumerate(self.local) if status is None]
-            self.seen = len(changed)
-        self.hard.prepare()
+            self.stamps = list(stamps)
 
     def judge_node(self, index: int) -> Status | None:
         """Say why a node cannot take another pod now; None where it can."""
         self._refresh()
-        return self.local[index] or self._judge_together(index)
+        return self.local[index] or self.hard.filter_node(index) or self.company.filter_node(index)
 
-    def _judge_together(self, index: int) -> Status | None:
-        return self.hard.filter_node(index) or self.company.filter_node(index)
-
-    def list_fitting(self) -> list[int]:
+    def list_fitting(self) -> Sequence[int]:
         """List the nodes that can take another pod now."""
         self._refresh()
-        if not self.hard.rules and self.company.is_idle():
-            return self.open
-        return [index for index in self.open if self._judge_together(index) is None]
+        return self.company.keep_fitting(self.hard.keep_fitting(self.open))
 
-    def list_best(self) -> list[int]:
+    def list_best(self) -> Sequence[int]:
         """List the nodes that score highest for another pod: among several, the scheduler takes any."""
         nodes = self.list_fitting()
         if len(nodes) < 2:
@@ -225,6 +220,7 @@ class Trial:
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
         self._moves: list[tuple[PodShape, int, bool]] = []
+        self._stamps = list(scheduler.cluster.stamps)
 
     def place(self, request: Request) -> int | None:
         """Place a pod, and give its node; None where it stays Pending."""
@@ -239,10 +235,11 @@ class Trial:
         self._moves.append((shape, index, False))
 
     def undo(self) -> None:
-        """Take back every move."""
+        """Take back every move; each node is then as it was, and looks so."""
         for shape, index, placed in reversed(self._moves):
             if placed:
                 self.scheduler.cluster.remove(shape, index)
             else:
                 self.scheduler.cluster.add(shape, index)
         self._moves.clear()
+        self.scheduler.cluster.stamps[:] = self._stamps

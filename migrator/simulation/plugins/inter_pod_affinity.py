@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from migrator.simulation.cluster import Cluster, Tally
+from migrator.simulation.cluster import NOWHERE, Cluster, Tally
 from migrator.simulation.shape import PodShape, PodTerm
 from migrator.simulation.status import Status
 
@@ -26,7 +26,7 @@ class Company:
             return int(all(term.selects(other, spaces) for term in shape.affinity))
 
         def keep(weigh: Callable[[PodShape], int], key: str) -> Tally:
-            return cluster.keep_tally(Tally(weigh, cluster.find_domains(key)))
+            return cluster.keep_tally(Tally(weigh, cluster.find_topology(key)))
 
         # Upstream counts under the key, however many terms have it.
         self.wanted = [keep(is_wanted, key) for key in dict.fromkeys(term.topology_key for term in shape.affinity)]
@@ -41,24 +41,30 @@ class Company:
         """Say why a node cannot take another pod."""
         if self.wanted and not self._finds_company(index):
             return NO_COMPANY
-        if any(tally.by_domain.get(tally.domains[index], 0) > 0 for tally in self.refused):
+        if any(tally.counts[tally.domains[index]] > 0 for tally in self.refused):
             return REFUSES
-        if any(tally.by_domain.get(tally.domains[index], 0) > 0 for tally in self.refusing):
+        if any(tally.counts[tally.domains[index]] > 0 for tally in self.refusing):
             return IS_REFUSED
         return None
 
-    def is_idle(self) -> bool:
-        """Tell whether no node is refused for now."""
-        return not self.wanted and not any(tally.total for tally in (*self.refused, *self.refusing))
+    def keep_fitting(self, nodes: Sequence[int]) -> Sequence[int]:
+        """Keep the nodes that `filter_node` says nothing of."""
+        if self.wanted:
+            nodes = [index for index in nodes if self._finds_company(index)]
+        for tally in (*self.refused, *self.refusing):
+            if tally.pods:
+                counts, domains = tally.counts, tally.domains
+                nodes = [index for index in nodes if counts[domains[index]] <= 0]
+        return nodes
 
     def _finds_company(self, index: int) -> bool:
         domains = [(tally, tally.domains[index]) for tally in self.wanted]
-        if any(domain is None for _, domain in domains):
+        if any(domain == NOWHERE for _, domain in domains):
             return False
-        if all(tally.by_domain[domain] > 0 for tally, domain in domains):
+        if all(tally.counts[domain] > 0 for tally, domain in domains):
             return True
         # The first of pods that want each other's company may stand anywhere.
-        return self.is_first_of_kind and not any(tally.total for tally in self.wanted)
+        return self.is_first_of_kind and not any(tally.pods for tally in self.wanted)
 
 
 class Preferences:
@@ -80,14 +86,15 @@ class Preferences:
             ) -> int:
                 return mine(other) + its(other)
 
-            self.tallies.append(cluster.keep_tally(Tally(weigh, cluster.find_domains(key))))
+            self.tallies.append(cluster.keep_tally(Tally(weigh, cluster.find_topology(key))))
 
     def score_nodes(self, nodes: Sequence[int]) -> list[int] | None:
         """Score the nodes that are left, each of 100; None where all are the same."""
-        tallies = [tally for tally in self.tallies if any(tally.by_domain.values())]
-        if not tallies:
-            return None
-        raw = [sum(tally.by_domain.get(tally.domains[index], 0) for tally in tallies) for index in nodes]
+        raw = [0] * len(nodes)
+        for tally in self.tallies:
+            if tally.pods:
+                counts, domains = tally.counts, tally.domains
+                raw = [sofar + counts[domains[index]] for sofar, index in zip(raw, nodes, strict=True)]
         least, most = min(raw), max(raw)
         if least == most:
             return None

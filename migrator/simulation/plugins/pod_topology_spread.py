@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from migrator.model.node import HOSTNAME
-from migrator.simulation.cluster import Cluster, Tally, Weigh
+from migrator.simulation.cluster import NOWHERE, Cluster, Tally, Topology, Weigh
 from migrator.simulation.plugins.taint_toleration import tolerates_node
 from migrator.simulation.selectors import selects
 from migrator.simulation.shape import PodShape, Spread
@@ -26,64 +26,69 @@ class HardSpread:
             (spread, _keep_tally(shape, spread, spreads, cluster), int(selects(spread.selector, shape.labels)))
             for spread in spreads
         )
-        self.limits: tuple[int, ...] = ()
-
-    def prepare(self) -> None:
-        """Find how many pods a domain may have before the next one is one too many."""
-        self.limits = tuple(
-            spread.max_skew - itself + _find_least(tally, spread.min_domains) for spread, tally, itself in self.rules
-        )
 
     def filter_node(self, index: int) -> Status | None:
-        """Say why a node cannot take another pod; `prepare` comes first."""
-        for (_, tally, _), limit in zip(self.rules, self.limits, strict=True):
-            domain = tally.domains[index]
-            if domain is None:
+        """Say why a node cannot take another pod."""
+        for rule in self.rules:
+            domain = rule[1].domains[index]
+            if domain == NOWHERE:
                 return NO_LABEL
-            if tally.by_domain.get(domain, 0) > limit:
+            if rule[1].counts[domain] > _find_limit(*rule):
                 return UNEVEN
         return None
+
+    def keep_fitting(self, nodes: Sequence[int]) -> Sequence[int]:
+        """Keep the nodes that `filter_node` says nothing of."""
+        for rule in self.rules:
+            domains, counts, limit = rule[1].domains, rule[1].counts, _find_limit(*rule)
+            nodes = [index for index in nodes if (domain := domains[index]) != NOWHERE and counts[domain] <= limit]
+        return nodes
+
+
+def _find_limit(spread: Spread, tally: Tally, itself: int) -> int:
+    """Find how many pods a domain may have before the next one is one too many."""
+    return spread.max_skew - itself + tally.find_least(spread.min_domains)
 
 
 class SoftSpread:
     """The constraints of a shape that only ask; nodes outside of their topologies come last."""
 
     def __init__(self, shape: PodShape, cluster: Cluster) -> None:
-        self.spreads = tuple(spread for spread in shape.spreads if not spread.hard)
+        spreads = tuple(spread for spread in shape.spreads if not spread.hard)
         self.anywhere = shape.default_spread
         self.rules = tuple(
             (
                 spread,
                 _keep_node_tally(shape, spread, cluster)
                 if spread.topology_key == HOSTNAME
-                else _keep_tally(shape, spread, () if self.anywhere else self.spreads, cluster),
-                cluster.find_domains(spread.topology_key),
+                else _keep_tally(shape, spread, () if self.anywhere else spreads, cluster),
+                cluster.find_topology(spread.topology_key).domains,
             )
-            for spread in self.spreads
+            for spread in spreads
         )
 
     def score_nodes(self, nodes: Sequence[int]) -> list[int]:
         """Score the nodes that are left, each of 100."""
-        all_domains = [domains for _, _, domains in self.rules]
-        inside = (
-            nodes
-            if self.anywhere
-            else [index for index in nodes if all(domains[index] is not None for domains in all_domains)]
-        )
+        inside = nodes
+        if not self.anywhere:
+            for _, _, domains in self.rules:
+                inside = [index for index in inside if domains[index] != NOWHERE]
         if not inside:
             return [0] * len(nodes)
         raw = [0.0] * len(inside)
         for spread, tally, domains in self.rules:
             at_hosts = spread.topology_key == HOSTNAME
-            size = len(inside) if at_hosts else len({domains[index] for index in inside})
-            weight = math.log(size + 2)
-            counts, places = tally.by_domain, tally.domains
+            weight = math.log((len(inside) if at_hosts else len({domains[index] for index in inside})) + 2)
             skew = spread.max_skew - 1
-            raw = [
-                sofar if domains[index] is None else sofar + (counts.get(places[index], 0) * weight + skew)
-                for sofar, index in zip(raw, inside, strict=True)
-            ]
-        rounded = [math.floor(value + 0.5) for value in raw]
+            values = [count * weight + skew for count in tally.counts]
+            places: Sequence[int] = tally.domains
+            if NOWHERE in domains:
+                values = [
+                    values[place] if domain != NOWHERE else 0.0 for place, domain in zip(places, domains, strict=True)
+                ]
+                places = range(len(domains))
+            raw = [sofar + values[places[index]] for sofar, index in zip(raw, inside, strict=True)]
+        rounded = [int(value + 0.5) for value in raw]
         most = max(rounded)
         if most == 0:
             scores = [100] * len(inside)
@@ -114,13 +119,10 @@ def _keep_tally(shape: PodShape, spread: Spread, together: Sequence[Spread], clu
         and (not spread.honor_taints or tolerates_node(shape, node))
         for node in cluster.nodes
     ]
-    return cluster.keep_tally(Tally(_weigh(shape, spread), cluster.find_domains(spread.topology_key), counted))
+    return cluster.keep_tally(Tally(_weigh(shape, spread), cluster.find_topology(spread.topology_key), counted))
 
 
 def _keep_node_tally(shape: PodShape, spread: Spread, cluster: Cluster) -> Tally:
-    return cluster.keep_tally(Tally(_weigh(shape, spread), tuple(node.name for node in cluster.nodes)))
-
-
-def _find_least(tally: Tally, min_domains: int) -> int:
-    counts = tally.by_domain
-    return 0 if len(counts) < min_domains else min(counts.values())
+    """Count pods by node, whatever its hostname is."""
+    count = len(cluster.nodes)
+    return cluster.keep_tally(Tally(_weigh(shape, spread), Topology(tuple(range(count)), count)))
