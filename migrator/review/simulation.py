@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrator.planning.document import FORMAT_VERSION, describe_ref
@@ -99,8 +100,8 @@ def _node_row(node: NodeState) -> tuple[str, str, str, str]:
     return (
         node.name,
         str(pods),
-        _shorten([write_port(use.host_port, use.protocol, use.host_ip) for use in node.host_ports]),
-        _shorten([write_node_port(port) for port in node.node_ports]),
+        shorten([write_port(use.host_port, use.protocol, use.host_ip) for use in node.host_ports]),
+        shorten([write_node_port(port) for port in node.node_ports]),
     )
 
 
@@ -115,7 +116,8 @@ def write_node_port(port: NodePort) -> str:
     return f"{port.node_port or '?'}/{port.protocol}"
 
 
-def _shorten(texts: Iterable[str], shown: int = 6) -> str:
+def shorten(texts: Iterable[str], shown: int = 6) -> str:
+    """Write the first of several texts, and how many more there are."""
     distinct = list(dict.fromkeys(texts))
     more = f" and {len(distinct) - shown} more" if len(distinct) > shown else ""
     return " ".join(distinct[:shown]) + more
@@ -131,19 +133,20 @@ def _write_troubles(state: State, painter: Painter, verbose: bool) -> Iterator[s
         yield from ("", painter.paint("Updates that would hang", "bold"))
         for verdict in hanging:
             yield from painter.wrap(f"{verdict.resource}: {verdict.reason}", "    ", "  ")
-    losses = [loss for loss in state.node_losses if loss.pending or loss.host_ports or loss.node_ports]
+    losses = group_losses(state)
     if losses:
         yield from ("", painter.paint("If a node is lost", "bold"))
-        for nodes, alike in _group_losses(losses, verbose):
-            yield from painter.wrap(f"{_shorten(nodes, 4)}: {alike}", "    ", "  ")
+        for nodes, loss in losses:
+            yield from painter.wrap(f"{shorten(nodes, 4)}: {_write_loss(loss, verbose)}", "    ", "  ")
 
 
-def _group_losses(losses: Sequence[NodeLoss], verbose: bool) -> list[tuple[list[str], str]]:
-    """Group the nodes whose loss does the same."""
-    groups: dict[str, list[str]] = {}
-    for loss in losses:
-        groups.setdefault(_write_loss(loss, verbose), []).append(loss.node)
-    return [(nodes, text) for text, nodes in groups.items()]
+def group_losses(state: State) -> list[tuple[list[str], NodeLoss]]:
+    """Group the nodes whose loss takes the same away; those that nobody would miss are left out."""
+    groups: dict[NodeLoss, list[str]] = {}
+    for loss in state.node_losses:
+        if loss.pending or loss.host_ports or loss.node_ports:
+            groups.setdefault(dataclasses.replace(loss, node=""), []).append(loss.node)
+    return [(nodes, loss) for loss, nodes in groups.items()]
 
 
 def _write_loss(loss: NodeLoss, verbose: bool) -> str:
@@ -153,9 +156,9 @@ def _write_loss(loss: NodeLoss, verbose: bool) -> str:
         parts.append("no other place for " + ", ".join(named))
     if loss.host_ports:
         ports = [write_port(number, protocol, address) for address, number, protocol in loss.host_ports]
-        parts.append(f"host port {_shorten(ports)} answers nowhere")
+        parts.append(f"host port {shorten(ports)} answers nowhere")
     if loss.node_ports:
-        parts.append(f"node port {_shorten(map(write_node_port, loss.node_ports))} answers nowhere")
+        parts.append(f"node port {shorten(map(write_node_port, loss.node_ports))} answers nowhere")
     return "; ".join(parts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.model.reference import ResourceRef
-from migrator.review.simulation import summarize, write_node_port, write_port
+from migrator.review.simulation import group_losses, shorten, summarize, write_node_port, write_port
 from migrator.simulation.simulate import NodeState, Simulation, State
 from migrator.templates import render_template
 
@@ -79,7 +79,9 @@ def render_simulation_svg(simulation: Simulation) -> str:
     colours = _choose_colours(simulation)
     before = _lay_out("Before", simulation.before, colours, 0)
     after = _lay_out("After", simulation.after, colours, before.bottom + 2 * GAP)
-    legend = [(str(ref), colour) for ref, colour in colours.items()] if len(colours) <= COLOURS else []
+    legend = [(str(ref), colour) for ref, colour in colours.items() if colour]
+    if len(legend) < len(colours):
+        legend.append((f"{len(colours) - len(legend)} other workload(s)", 0))
     sides = (("Before", simulation.before), ("After", simulation.after))
     return render_template(
         "simulation.svg.j2",
@@ -101,6 +103,8 @@ def render_simulation_page(simulation: Simulation) -> str:
         picture=render_simulation_svg(simulation),
         sides=(("Before", simulation.before), ("After", simulation.after)),
         summarize=summarize,
+        group_losses=group_losses,
+        shorten=shorten,
         write_port=write_port,
         write_node_port=write_node_port,
     )
@@ -175,7 +179,9 @@ def _list_chips(texts: Mapping[str, str], kind: str) -> Iterator[tuple[str, str,
     for text, title in list(texts.items())[:MOST_CHIPS]:
         yield text, kind, title
     rest = list(texts)[MOST_CHIPS:]
-    if rest:
+    if len(rest) == 1:
+        yield rest[0], kind, texts[rest[0]]
+    elif rest:
         yield f"+{len(rest)}", kind, ", ".join(rest)
 
 
