@@ -76,7 +76,7 @@ def write_simulation(simulation: Simulation, painter: Painter, verbose: bool = F
     for name, state in (("Before", simulation.before), ("After", simulation.after)):
         lines += [painter.paint(f"{name}: {summarize(state)}", "bold"), ""]
         lines += painter.table(
-            ("NODE", "PODS", "HOST PORTS", "NODE PORTS"), [_node_row(node) for node in state.nodes]
+            ("NODE", "PODS", "HOST PORTS", "NODE PORTS"), [_node_row(node, verbose) for node in state.nodes]
         )
         lines += _write_troubles(state, painter, verbose)
         lines.append("")
@@ -95,11 +95,11 @@ def summarize(state: State) -> str:
     return ", ".join(parts)
 
 
-def _node_row(node: NodeState) -> tuple[str, str, str, str]:
-    pods = sum(count for _, count in node.pods)
+def _node_row(node: NodeState, verbose: bool) -> tuple[str, str, str, str]:
+    names = [f"{count} {ref}" if count > 1 else str(ref) for ref, count in node.pods]
     return (
         node.name,
-        str(pods),
+        " ".join(names) if verbose else str(sum(count for _, count in node.pods)),
         shorten([write_port(use.host_port, use.protocol, use.host_ip) for use in node.host_ports]),
         shorten([write_node_port(port) for port in node.node_ports]),
     )

@@ -16,6 +16,7 @@ from migrator.model.world import POD_NAME_LABEL
 from migrator.rules.pod_security import find_place
 from migrator.simulation.placement import Placed
 from migrator.sources.extract import ObjectReader, read_service
+from migrator.templates import render_object
 from migrator.yaml.data import load_text
 from migrator.yaml.edit import apply_to_data
 
@@ -49,7 +50,7 @@ def list_services(
         for service in services
     ]
     created = [
-        _read_service(load_text(change.new.text), change.resource, change.location)
+        _read_service(load_text(render_object(change.new)), change.resource, change.location)
         for change in changes
         if change.action == "create" and change.new is not None and change.resource.kind == "Service"
     ]

@@ -10,7 +10,7 @@ from migrator.model.node import Node
 from migrator.model.plan import Plan
 from migrator.model.reference import ResourceRef, sort_key
 from migrator.model.world import World
-from migrator.rules.pod_security import group_edits
+from migrator.rules.pod_security import collect_edits
 from migrator.simulation.cluster import Cluster
 from migrator.simulation.node_loss import Loss, lose_nodes
 from migrator.simulation.placement import Placed, explain_pending, place_pods
@@ -125,7 +125,7 @@ def simulate(world: World, plan: Plan, nodes: Sequence[Node]) -> Simulation:
 
 def _place_side(world: World, plan: Plan | None, nodes: Sequence[Node], shapes: Shapes) -> _Side:
     changes = plan.changes if plan is not None else ()
-    edits = group_edits(changes)
+    edits = collect_edits(changes)
     services = list_services(world.inventory.services, edits, changes)
     forms = list_forms(world, edits, services, shapes)
     scheduler = Scheduler(Cluster(nodes, _label_namespaces(world)))

@@ -22,7 +22,7 @@ from command_line import Ended, run
 from migrator import __version__
 from migrator.sources.files import JOURNAL_NAME
 
-COMMANDS = ("audit", "plan", "diff", "apply", "explain", "schema")
+COMMANDS = ("audit", "plan", "diff", "apply", "simulate", "explain", "schema")
 READING = ("audit", "plan", "diff")
 
 WEB = """\
