@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "host-port"
 # Set-up, which .ci/run does for real.
 NOT_RUN = ("make", "pipx", "python3", ".ci/run")
-COMMANDS = ("audit", "plan", "diff", "apply", "explain")
+COMMANDS = ("audit", "plan", "diff", "apply", "explain", "simulate")
 SERVICES = """\
 apiVersion: v1
 kind: List
@@ -74,9 +74,10 @@ def workplace(tmp_path: Path) -> Path:
     programs = tmp_path / ".programs"
     programs.mkdir()
     (programs / "services.yaml").write_text(SERVICES)
+    (programs / "nodes.yaml").write_text("apiVersion: v1\nkind: Node\nmetadata: {name: a}\n")
     (programs / "rendered.yaml").write_text(RENDERED)
     write_program(programs, "migrator", f'exec "{sys.executable}" -m migrator "$@"')
-    write_program(programs, "kubectl", f'exec cat "{programs}/services.yaml"')
+    write_program(programs, "kubectl", f'exec cat "{programs}/$2.yaml"')
     write_program(programs, "helm", f'exec cat "{programs}/rendered.yaml"')
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path

@@ -1,9 +1,9 @@
 """Cases of the simulation: a folder is one.
 
-    cases/<case>/input.yaml      its first line says what it shows
-                 nodes.yaml      the nodes, where options.yaml gives no number
-                 options.yaml    optional: nodes, policy (a spec)
-                 expected.txt    what `simulate -v` prints; UPDATE_GOLDEN=1 writes it anew
+cases/<case>/input.yaml      its first line says what it shows
+             nodes.yaml      the nodes, where options.yaml gives no number
+             options.yaml    optional: nodes, policy (a spec)
+             expected.txt    what `simulate -v` prints; UPDATE_GOLDEN=1 writes it anew
 """
 
 from __future__ import annotations
