@@ -261,6 +261,10 @@ def plan(
     ] = None,
     output: ReviewForm = "text",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when there are changes.")] = False,
+    nodes: Annotated[
+        str | None,
+        typer.Option("--nodes", metavar="N|FILE", help="With -o html: a picture of where the pods land on them."),
+    ] = None,
     phase: PhaseOption = None,
     policy: PolicyPath = None,
     settings: Settings = None,
@@ -284,6 +288,8 @@ def plan(
     """
     given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml", *VIEWS))
+    if nodes is not None and output != "html":
+        raise InputError("--nodes", "draws a picture for -o html", hint="migrator simulate shows it as text and data")
     run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
     from migrator.review.document import write_document
@@ -296,6 +302,12 @@ def plan(
         from migrator.review.text import write_plan
 
         _print(write_plan(made, _painter(), verbose))
+    elif nodes is not None:
+        from migrator.review.html import write_page
+        from migrator.review.simulation_svg import render_simulation_svg
+
+        picture = render_simulation_svg(run.simulate(made, inventory, nodes), styled=False)
+        _print(write_page(made, run.render(made, inventory), picture))
     elif output in VIEWS:
         _print_view(output, made, run.render(made, inventory))
     else:
@@ -543,12 +555,9 @@ def simulate(
     """
     given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml", "html", "svg"))
-    from migrator.sources.nodes import find_nodes
-
-    found = find_nodes(nodes)
     run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
-    simulation = run.simulate(made, inventory, found)
+    simulation = run.simulate(made, inventory, nodes)
     if output == "text":
         from migrator.review.simulation import write_simulation
 

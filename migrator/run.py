@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from migrator.progress import show_progress
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
-    from migrator.model.node import Node
     from migrator.model.plan import Plan
     from migrator.model.policy import Policy
     from migrator.model.selection import Selection
@@ -147,13 +146,15 @@ class Run:
         with show_progress("planning", self.request.quiet):
             return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
 
-    def simulate(self, plan: Plan, inventory: Inventory, nodes: Sequence[Node]) -> Simulation:
-        """Simulate where pods land on nodes, before and after a plan."""
+    def simulate(self, plan: Plan, inventory: Inventory, nodes: str) -> Simulation:
+        """Simulate where pods land before and after a plan, on a number of nodes or on those of a file."""
         from migrator.model.world import World
         from migrator.simulation.simulate import simulate
+        from migrator.sources.nodes import find_nodes
 
+        found = find_nodes(nodes)
         with show_progress("simulating", self.request.quiet):
-            return simulate(World(inventory, plan.policy), plan, nodes)
+            return simulate(World(inventory, plan.policy), plan, found)
 
     def render(self, plan: Plan, inventory: Inventory) -> tuple[FileChange, ...]:
         """Render a plan into file changes, each edited object checked."""

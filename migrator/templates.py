@@ -41,6 +41,11 @@ def render_template(template: str, /, **values: Any) -> str:
     return _environment(template.removesuffix(".j2").rpartition(".")[2]).get_template(template).render(**values)
 
 
+def read_part(name: str) -> str:
+    """Read a style sheet or a script that templates take in as it is."""
+    return (find_templates() / name).read_text(encoding="utf-8")
+
+
 def render_object(new: NewObject) -> str:
     """Render an object that is to be created."""
     return render_template(new.template, **new.values)
@@ -58,8 +63,8 @@ def _sentence(template: str) -> Any:
 
 @cache
 def _environment(form: str) -> Environment:
-    finalize = {"html": None, "md": _write_markdown}.get(form, _write_value)
-    environment = _sandbox(finalize, autoescape=form == "html")
+    finalize = {"html": None, "svg": None, "md": _write_markdown}.get(form, _write_value)
+    environment = _sandbox(finalize, autoescape=form in ("html", "svg"))
     environment.filters["as_is"] = Written
     environment.filters["comment"] = _write_comment
     environment.filters["flow"] = _write_flow_value

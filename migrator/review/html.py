@@ -33,7 +33,7 @@ from migrator.review.summary import (
     title_plan,
 )
 from migrator.rules.pod_security import find_version
-from migrator.templates import find_templates, render_template
+from migrator.templates import read_part, render_template
 
 SHARED_FROM = 8
 """Workloads from which on a reason is written once for all of them."""
@@ -98,7 +98,9 @@ def write_page(plan: Plan, files: Iterable[FileChange], figure: str = "") -> str
     links = _Links(
         frozenset(path for path, _ in plan.inputs), frozenset(item.path for item in listed if item.old is None)
     )
-    style, script = (_read_part(name) for name in ("report.css", "report.js"))
+    style, script = read_part("report.css"), read_part("report.js")
+    if figure:
+        style += read_part("simulation.css")
     return render_template(
         "report.html.j2",
         plan=plan,
@@ -153,10 +155,6 @@ def _write_lines(lines: Iterable[Line], action: str) -> Markup:
         )
         for line in lines
     )
-
-
-def _read_part(name: str) -> str:
-    return (find_templates() / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

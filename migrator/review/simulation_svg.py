@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from migrator.model.reference import ResourceRef
 from migrator.review.simulation import group_losses, shorten, summarize, write_node_port, write_port
 from migrator.simulation.simulate import NodeState, Simulation, State
-from migrator.templates import render_template
+from migrator.templates import read_part, render_template
 
 COLUMNS = 4
 CARD = 226
@@ -74,8 +74,11 @@ class Panel:
     bottom: float
 
 
-def render_simulation_svg(simulation: Simulation) -> str:
-    """Draw a simulation as an SVG element that can stand in a page, and in a file of its own."""
+def render_simulation_svg(simulation: Simulation, styled: bool = True) -> str:
+    """Draw a simulation as an SVG element, for a file of its own or for a page.
+
+    A page whose policy allows no other style than its own takes it without (`styled`), and has simulation.css itself.
+    """
     colours = _choose_colours(simulation)
     before = _lay_out("Before", simulation.before, colours, 0)
     after = _lay_out("After", simulation.after, colours, before.bottom + 2 * GAP)
@@ -85,6 +88,7 @@ def render_simulation_svg(simulation: Simulation) -> str:
     sides = (("Before", simulation.before), ("After", simulation.after))
     return render_template(
         "simulation.svg.j2",
+        style=read_part("simulation.css") if styled else "",
         width=WIDTH,
         height=after.bottom + 26 + 18 * ((len(legend) + 1) // 2),
         panels=(before, after),

@@ -113,3 +113,16 @@ def test_the_page_stands_alone_and_escapes(tmp_path: Path) -> None:
 def test_many_nodes_are_counted_not_drawn() -> None:
     root = ET.fromstring(simulate(SEED, "--nodes", "60", "-o", "svg").stdout)
     assert [element.text for element in root.iter(f"{SVG}text")].count("and 36 more nodes") == 2
+
+
+def test_the_plans_page_shows_it_in_its_own_style() -> None:
+    page = run("plan", "-q", SEED, "--nodes", "3", "-o", "html", cwd=CASES).stdout.decode()
+    assert page.count("<style>") == 1
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="simulation"') == 1
+    assert ".simulation .host" in page
+
+
+def test_the_plans_text_has_no_picture() -> None:
+    ended = run("plan", "-q", SEED, "--nodes", "3", cwd=CASES)
+    assert ended.code == 2
+    assert "--nodes: draws a picture for -o html" in ended.stderr
