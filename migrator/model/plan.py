@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding, KeyFate, Unread
+from migrator.model.permission import NamespacePermissions
 from migrator.model.policy import Alternative, Policy
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import HostPort, Workload
@@ -156,6 +157,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     unread: tuple[Unread, ...] = ()
     keys: tuple[KeyFate, ...] = ()
+    permission_delta: tuple[NamespacePermissions, ...] = ()
 
     def open_numbers(self) -> tuple[PortMapEntry, ...]:
         """Give the ports whose number only the cluster will know."""

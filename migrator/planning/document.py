@@ -11,6 +11,7 @@ from migrator import __version__
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, KeyFate, Unread
+from migrator.model.permission import NamespacePermissions, Subject
 from migrator.model.plan import Change, NamespacePlan, Plan, PortMapEntry, WorkloadPlan
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
@@ -57,6 +58,29 @@ def _describe_namespace(namespace: NamespacePlan) -> dict[str, Any]:
         "labels": dict(namespace.labels),
         "commands": list(namespace.commands),
     }
+
+
+def _describe_permissions(item: NamespacePermissions) -> dict[str, Any]:
+    return {
+        "namespace": item.namespace,
+        "after": item.level,
+        "changes": [
+            {
+                "subjects": [_describe_subject(subject) for subject in change.subjects],
+                "policies": list(change.policies),
+                "before": change.before,
+                "outcome": change.outcome,
+                "beyond": [format_path(path) for path in change.beyond],
+            }
+            for change in item.changes
+        ],
+        "mayChangeLabels": [_describe_subject(subject) for subject in item.labelers],
+        "mayAddEphemeralContainers": [_describe_subject(subject) for subject in item.debuggers],
+    }
+
+
+def _describe_subject(subject: Subject) -> dict[str, Any]:
+    return {"kind": subject.kind, "namespace": subject.namespace, "name": subject.name}
 
 
 def describe_keys(keys: tuple[KeyFate, ...]) -> dict[str, Any]:
@@ -106,6 +130,7 @@ def describe_plan(
         "portMap": [_describe_port_map(entry) for entry in plan.port_map],
         "namespaces": [_describe_namespace(namespace) for namespace in plan.namespaces],
         "workloads": [_describe_workload_plan(item) for item in plan.workloads],
+        "permissionDelta": [_describe_permissions(item) for item in plan.permission_delta],
         "unread": [describe_unread(item) for item in plan.unread],
         **describe_keys(plan.keys),
     }

@@ -145,7 +145,12 @@ def propose_changes(
     )
     if selection.rules is not None and pod_security.ID not in selection.rules:
         return plan
-    return _judge_plan(world, plan, places, selection, admission)
+    plan = _judge_plan(world, plan, places, selection, admission)
+    if admission is None:
+        return plan
+    from migrator.rules.permission_delta import find_permission_delta
+
+    return dataclasses.replace(plan, permission_delta=find_permission_delta(admission, plan.namespaces))
 
 
 def _make_admission(world: World) -> PolicyAdmission | None:

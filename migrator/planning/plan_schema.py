@@ -105,6 +105,37 @@ class PortMapForm(_Form):
     query: str | None = None
 
 
+class SubjectForm(_Form):
+    """A subject of RBAC; `namespace` is a service account's."""
+
+    kind: Literal["User", "Group", "ServiceAccount"]
+    namespace: str | None = None
+    name: str
+
+
+class PermissionChangeForm(_Form):
+    """What subjects that may use the same PodSecurityPolicies could run; `before` null: nothing.
+
+    `beyond` are the fields by which these policies allow more than the namespace's level.
+    """
+
+    subjects: list[SubjectForm]
+    policies: list[str]
+    before: str | None
+    outcome: Literal["gains", "loses", "keeps"]
+    beyond: list[str] = Field(default_factory=list)
+
+
+class NamespacePermissionsForm(_Form):
+    """Who could run what in a namespace while PodSecurityPolicy decided; `after` is the level for everybody."""
+
+    namespace: str
+    after: str
+    changes: list[PermissionChangeForm]
+    may_change_labels: list[SubjectForm] = Field(default_factory=list, alias="mayChangeLabels")
+    may_add_ephemeral_containers: list[SubjectForm] = Field(default_factory=list, alias="mayAddEphemeralContainers")
+
+
 class InputForm(_Form):
     """A file that the plan was made from."""
 
@@ -126,4 +157,5 @@ class PlanForm(_Form):
     findings: list[dict[str, Any]] = Field(default_factory=list)
     namespaces: list[dict[str, Any]] = Field(default_factory=list)
     workloads: list[dict[str, Any]] = Field(default_factory=list)
+    permission_delta: list[NamespacePermissionsForm] = Field(default_factory=list, alias="permissionDelta")
     unread: list[dict[str, Any]] = Field(default_factory=list)

@@ -18,10 +18,24 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 MASTERS: Final = "system:masters"
 POLICY_GROUPS: Final = frozenset({"policy", "extensions"})
-_GROUPS: Final = frozenset({*POLICY_GROUPS, "*"})
 POLICY_RESOURCE: Final = "podsecuritypolicies"
-_RESOURCES: Final = frozenset({POLICY_RESOURCE, "*"})
-_VERBS: Final = frozenset({"use", "*"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What somebody may do: one of the verbs, on one of the resources, in one of the API groups.
+
+    They are those of rules that allow it, wildcards included.
+    """
+
+    groups: frozenset[str]
+    resources: frozenset[str]
+    verbs: frozenset[str]
+
+
+USE_POLICY: Final = Access(
+    frozenset({*POLICY_GROUPS, "*"}), frozenset({POLICY_RESOURCE, "*"}), frozenset({"use", "*"})
+)
 _CONTROLLERS: Final[Mapping[str, str]] = {
     "Deployment": "replicaset-controller",
     "ReplicaSet": "replicaset-controller",
@@ -149,6 +163,10 @@ class PolicyGrants:
         """Find the policies that the RoleBindings of a namespace let anybody use; None means all."""
         return self._bound_by_namespace.get(namespace, _NONE)
 
+    def list_subjects(self, namespace: str) -> list[tuple[str, str]]:
+        """List who is granted anything in a namespace by name: (User or Group, its name), sorted."""
+        return sorted({(kind, name) for scope, kind, name in self._by_subject if scope in ("", namespace)})
+
     def select_usable(self, identities: Iterable[Identity], namespace: str, names: Set[str]) -> frozenset[str]:
         """Of some policies, those that one of several identities may use for pods of a namespace."""
         usable: frozenset[str] = frozenset()
@@ -178,8 +196,10 @@ def is_built_in_role(name: str) -> bool:
     return name in ("cluster-admin", "admin", "edit", "view") or name.startswith("system:")
 
 
-def read_grants(objects: Iterable[Object]) -> PolicyGrants:
+def read_grants(objects: Iterable[Object], access: Access = USE_POLICY) -> PolicyGrants:
     """Read who may use policies out of Role, ClusterRole, RoleBinding and ClusterRoleBinding objects.
+
+    Another `access` reads who may do that instead; the names are then those of its resource.
 
     Objects of other kinds are passed over. The cluster roles that every cluster has are known; one that is given
     takes their place. A binding to a role that is not there grants nothing.
@@ -189,9 +209,9 @@ def read_grants(objects: Iterable[Object]) -> PolicyGrants:
         by_kind.setdefault(str(item.get("kind")), []).append(item)
     given = by_kind.get("ClusterRole", ())
     cluster_roles = _resolve_cluster_roles(
-        _merge(_BUILT_IN_CLUSTER_ROLES, given), frozenset(_get_name(role) for role in given)
+        _merge(_BUILT_IN_CLUSTER_ROLES, given), frozenset(_get_name(role) for role in given), access
     )
-    roles = {(_get_namespace(role), _get_name(role)): _find_usable(role) for role in by_kind.get("Role", ())}
+    roles = {(_get_namespace(role), _get_name(role)): _find_usable(role, access) for role in by_kind.get("Role", ())}
     given_bindings = by_kind.get("ClusterRoleBinding", ())
     given_names = {_get_name(binding) for binding in given_bindings}
     built_in = [item for item in _BUILT_IN_CLUSTER_ROLE_BINDINGS if _get_name(item) not in given_names]
@@ -247,13 +267,13 @@ def _read_subject(subject: Object, namespace: str) -> tuple[str, str] | None:
     return (str(kind), name) if kind in ("User", "Group") else None
 
 
-def _find_usable(role: Object) -> _Usable:
+def _find_usable(role: Object, access: Access) -> _Usable:
     names: set[str] = set()
     for rule in _get_mappings(role, "rules"):
         if (
-            _VERBS.isdisjoint(_get_strings(rule, "verbs"))
-            or _GROUPS.isdisjoint(_get_strings(rule, "apiGroups"))
-            or _RESOURCES.isdisjoint(_get_strings(rule, "resources"))
+            access.verbs.isdisjoint(_get_strings(rule, "verbs"))
+            or access.groups.isdisjoint(_get_strings(rule, "apiGroups"))
+            or access.resources.isdisjoint(_get_strings(rule, "resources"))
         ):
             continue
         if not rule.get("resourceNames"):
@@ -262,7 +282,7 @@ def _find_usable(role: Object) -> _Usable:
     return frozenset(names)
 
 
-def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -> dict[str, _Usable]:
+def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str], access: Access) -> dict[str, _Usable]:
     """What each cluster role lets one use, aggregated roles with the rules of those that they select.
 
     A role whose selectors match none that was given keeps the rules that it states: the roles that it once
@@ -270,7 +290,7 @@ def _resolve_cluster_roles(roles: Mapping[str, Object], given: frozenset[str]) -
     """
     selected = {name: select_aggregated(role, roles) for name, role in roles.items() if role.get("aggregationRule")}
     usable = {
-        name: frozenset() if not given.isdisjoint(selected.get(name, ())) else _find_usable(role)
+        name: frozenset() if not given.isdisjoint(selected.get(name, ())) else _find_usable(role, access)
         for name, role in roles.items()
     }
     changed = True

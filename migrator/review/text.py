@@ -15,6 +15,7 @@ from migrator.planning.document import write_edit_path, write_path
 from migrator.podsecurity.labels import ENFORCE
 from migrator.podsecurity.level import Level
 from migrator.review.deletions import write_deletions
+from migrator.review.permissions import HEADER, list_permission_notes, list_permission_rows
 from migrator.review.summary import count, say_assumptions, say_once, title_plan
 from migrator.rules.conflicts import Conflict
 from migrator.rules.hardening import Remedy
@@ -281,6 +282,8 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
         lines += painter.table(("WORKLOAD", "BEFORE", "AFTER", "WHO MUST CHANGE"), rows)
     if plan.namespaces:
         lines += ["", *_write_namespaces(plan, painter)]
+    if plan.permission_delta:
+        lines += ["", *_write_permissions(plan, painter)]
     told, commands = write_deletions(plan.changes)
     if commands:
         lines += ["", *painter.wrap(told, ""), *(f"  {command}" for command in commands)]
@@ -322,6 +325,17 @@ def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
         lines += ["", "Namespaces without a manifest to edit; label them with:"]
         last = "  # in phase enforce, once the workloads are changed"
         lines += [f"  {command}{last if f'{ENFORCE}=' in command else ''}" for command in commands[:SHOWN]]
+    return lines
+
+
+def _write_permissions(plan: Plan, painter: Painter) -> list[str]:
+    lines = [painter.paint("Who could run what under PodSecurityPolicy, and can under Pod Security", "bold")]
+    lines += painter.table(HEADER, list_permission_rows(plan.permission_delta))
+    notes = list_permission_notes(plan.permission_delta)
+    if any(change.resource.kind == "ValidatingAdmissionPolicy" for change in plan.changes):
+        notes.append("who gains is told by level; what a level does not say, the ValidatingAdmissionPolicies keep")
+    for note in notes:
+        lines += painter.wrap(note, "    ", "  - ")
     return lines
 
 

@@ -115,7 +115,7 @@ class PolicyAdmission:
     @cached_property
     def grants(self) -> PolicyGrants:
         """Give who may use which policy."""
-        return read_grants(_list_access_objects(self.world.inventory))
+        return read_grants(list_access_objects(self.world.inventory))
 
     @cached_property
     def _automount(self) -> Mapping[tuple[str, str], bool | None]:
@@ -201,8 +201,22 @@ class PolicyAdmission:
         )
 
     @cached_property
-    def _levels(self) -> Mapping[str, GrantedLevel]:
+    def levels(self) -> Mapping[str, GrantedLevel]:
+        """Give the levels that the policies which pods can get grant, by the policies' names."""
         return {name: find_granted_level(policy) for name, policy in self.policies.items() if policy.usable}
+
+    @cached_property
+    def accounts(self) -> Mapping[str, frozenset[Identity]]:
+        """Give the service accounts that are known of each namespace of a workload, `default` among them."""
+        found: dict[str, set[Identity]] = {}
+        for decision in self.decisions:
+            if decision is not None and decision.workload.ref.namespace is not None:
+                default = make_service_account_identity(decision.namespace, "default")
+                found.setdefault(decision.namespace, {default}).add(decision.identities[0])
+        for namespace, name in self._automount:
+            if namespace in found:
+                found[namespace].add(make_service_account_identity(namespace, name))
+        return {namespace: frozenset(accounts) for namespace, accounts in sorted(found.items())}
 
     @cached_property
     def namespace_grants(self) -> Mapping[str, NamespaceGrant]:
@@ -212,25 +226,15 @@ class PolicyAdmission:
         given, and whoever a RoleBinding of the namespace names. Other users and groups are left out: those of
         administrators may use everything everywhere.
         """
-        accounts: dict[str, set[Identity]] = defaultdict(set)
-        for decision in self.decisions:
-            if decision is not None and decision.workload.ref.namespace is not None:
-                accounts[decision.namespace].add(decision.identities[0])
-        for namespace, name in self._automount:
-            if namespace in accounts:
-                accounts[namespace].add(make_service_account_identity(namespace, name))
-        return {
-            namespace: self._grant(namespace, {*found, make_service_account_identity(namespace, "default")})
-            for namespace, found in sorted(accounts.items())
-        }
+        return {namespace: self._grant(namespace, accounts) for namespace, accounts in self.accounts.items()}
 
     def _grant(self, namespace: str, accounts: Iterable[Identity]) -> NamespaceGrant:
         creators = [make_controller_identity(kind) for kind in _CONTROLLED_KINDS]
         identities = [*accounts, *(item for item in (*creators, self.requester) if item is not None)]
         bound = self.grants.find_bound_policies(namespace)
-        names = self.grants.select_usable(identities, namespace, self._levels.keys())
+        names = self.grants.select_usable(identities, namespace, self.levels.keys())
         levels = {
-            name: level for name, level in self._levels.items() if bound is None or name in names or name in bound
+            name: level for name, level in self.levels.items() if bound is None or name in names or name in bound
         }
         if not levels:
             return NamespaceGrant(namespace, None, None, ())
@@ -301,7 +305,7 @@ def _load_creators() -> Mapping[tuple[str, str], str]:
     return {(row["group"], row["kind"]): row["through"] for row in rows}
 
 
-def _list_access_objects(inventory: Inventory) -> Iterable[Mapping[str, Any]]:
+def list_access_objects(inventory: Inventory) -> Iterable[Mapping[str, Any]]:
     """List roles and bindings as the API's objects, in their effective namespaces."""
     for role in inventory.roles:
         data = role.data.unpack()

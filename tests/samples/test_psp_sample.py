@@ -65,6 +65,15 @@ def test_clean_up_waits_for_what_policies_inject(repository: Path) -> None:
     assert "phase cleanup before contract" in refused.stderr
 
 
+def test_the_plan_says_who_gains_and_who_loses(repository: Path) -> None:
+    plan = run_migrator(repository, "plan", WHERE).stdout
+    told = plan[plan.index("Who could run what") :].split("\n\n")[0] + "\n"
+    expected = Path(__file__).parent / "psp-permissions.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        expected.write_text(told)
+    assert told == expected.read_text()
+
+
 def test_four_steps_leave_nothing_to_do(repository: Path) -> None:
     run_git(repository, "apply", "-", text=expect_diff("psp", repository))
     again = run_migrator(repository, "diff", WHERE)
