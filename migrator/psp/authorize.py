@@ -142,6 +142,7 @@ class PolicyGrants:
     _by_subject: Mapping[_Subject, tuple[Grant, ...]]
     _usable_by_subject: Mapping[_Subject, _Usable]
     _bound_by_namespace: Mapping[str, _Usable] = field(default_factory=dict)
+    _subjects_by_scope: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     _answers: dict[tuple[Identity, str], frozenset[str] | None] = field(default_factory=dict)
 
     def find_grants(self, identity: Identity, namespace: str) -> tuple[Grant, ...]:
@@ -163,9 +164,9 @@ class PolicyGrants:
         """Find the policies that the RoleBindings of a namespace let anybody use; None means all."""
         return self._bound_by_namespace.get(namespace, _NONE)
 
-    def list_subjects(self, namespace: str) -> list[tuple[str, str]]:
-        """List who is granted anything in a namespace by name: (User or Group, its name), sorted."""
-        return sorted({(kind, name) for scope, kind, name in self._by_subject if scope in ("", namespace)})
+    def list_subjects(self, namespace: str) -> frozenset[tuple[str, str]]:
+        """List whom the bindings of a namespace name, "" for those of the whole cluster: (User or Group, name)."""
+        return self._subjects_by_scope.get(namespace, frozenset())
 
     def select_usable(self, identities: Iterable[Identity], namespace: str, names: Set[str]) -> frozenset[str]:
         """Of some policies, those that one of several identities may use for pods of a namespace."""
@@ -224,13 +225,16 @@ def read_grants(objects: Iterable[Object], access: Access = USE_POLICY) -> Polic
             for key, grant in _read_binding(kind, binding, roles, cluster_roles):
                 index.setdefault(key, []).append(grant)
     by_namespace: dict[str, list[_Usable]] = {}
-    for (namespace, _, _), grants in index.items():
+    by_scope: dict[str, set[tuple[str, str]]] = {}
+    for (namespace, kind, name), grants in index.items():
+        by_scope.setdefault(namespace, set()).add((kind, name))
         if namespace:
             by_namespace.setdefault(namespace, []).extend(grant.policies for grant in grants)
     return PolicyGrants(
         {subject: tuple(grants) for subject, grants in index.items()},
         {subject: _join(grant.policies for grant in grants) for subject, grants in index.items()},
         {namespace: _join(policies) for namespace, policies in by_namespace.items()},
+        {namespace: frozenset(subjects) for namespace, subjects in by_scope.items()},
     )
 
 

@@ -64,10 +64,14 @@ def find_enforced_level(admission: PolicyAdmission, namespace: NamespacePlan) ->
 
 def _compare(admission: PolicyAdmission, namespace: str, level: Level) -> tuple[PermissionChange, ...]:
     """Compare what each subject could run with a level; subjects that may use the same policies are one."""
-    groups: dict[tuple[str, ...], list[Subject]] = defaultdict(list)
     accounts = [("User", identity.user) for identity in admission.accounts.get(namespace, ())]
-    for kind, name in sorted({*accounts, *_list_granted(admission.grants, namespace)}):
-        usable = admission.grants.select_usable([_identify(kind, name)], namespace, admission.levels.keys())
+    local, anywhere = admission.grants.list_subjects(namespace), admission.grants.list_subjects("")
+    groups: dict[tuple[str, ...], list[Subject]] = defaultdict(list)
+    for kind, name in sorted({*accounts, *local, *anywhere} - {("Group", MASTERS)}):
+        identity = _identify(kind, name)
+        named = ("User", identity.user) in local or any(("Group", group) in local for group in identity.groups)
+        # Most subjects are named for the whole cluster or for one namespace: what is asked for "" is asked once.
+        usable = admission.grants.select_usable([identity], namespace if named else "", admission.levels.keys())
         groups[tuple(sorted(usable))].append(_name_subject(kind, name))
     return tuple(_describe(admission, policies, subjects, level) for policies, subjects in groups.items())
 
@@ -86,14 +90,10 @@ def _describe(
     return PermissionChange(tuple(subjects), policies, before, outcome, tuple(beyond))
 
 
-def _list_granted(grants: PolicyGrants, namespace: str) -> list[tuple[str, str]]:
-    return [(kind, name) for kind, name in grants.list_subjects(namespace) if name != MASTERS]
-
-
 def _list_holders(grants: PolicyGrants, namespace: str, names: frozenset[str] | None) -> tuple[Subject, ...]:
     """List who is granted an access in a namespace; `names` are those of the objects that count, None for any."""
     holders = []
-    for kind, name in _list_granted(grants, namespace):
+    for kind, name in sorted((grants.list_subjects(namespace) | grants.list_subjects("")) - {("Group", MASTERS)}):
         allowed = grants.find_policies(_identify(kind, name, alone=True), namespace)
         if allowed is None or (allowed and (names is None or not names.isdisjoint(allowed))):
             holders.append(_name_subject(kind, name))
