@@ -67,13 +67,37 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class KeyFate:
-    """What became of a key of a Rancher stack, and what a person has to do about it."""
+    """What became of a key of a Rancher stack, and what a person has to do about it.
+
+    `inherited` tells whether it only shares the fate of the key above it.
+    """
 
     path: str
     line: int
     key: str
     fate: Literal["translated", "reported", "ignored"]
     message: str
+    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BalancedPort:
+    """A port that a load balancer service of a Rancher stack published on its hosts, and what answers in its place.
+
+    `balancer` is named as its Service would be, `location` is the key that published the port. `target` is an
+    Ingress, which answers at `port` for `hosts` with their paths, or a Service; None where nothing does. `host_ip`
+    carries the API's default.
+    """
+
+    stack: str
+    balancer: ResourceRef
+    location: Location
+    host_ip: str
+    host_port: int
+    protocol: str
+    target: ResourceRef | None = None
+    port: int | None = None
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +126,6 @@ class Inventory:
     unread: tuple[Unread, ...] = ()
     findings: tuple[Finding, ...] = ()
     keys: tuple[KeyFate, ...] = ()
+    balanced: tuple[BalancedPort, ...] = ()
     errors: tuple[InputError, ...] = ()
     refused_stacks: tuple[InputError, ...] = ()

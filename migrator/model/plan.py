@@ -81,20 +81,29 @@ class Change:
 class PortMapEntry:
     """Where a port was reached and where it will be.
 
+    `old_port` None was a random one. `type` is what answers: a Service's type, Ingress or hostPort.
     `node_port` None is the cluster's choice, for which `query` asks, or no node port at all. `pod` names the one
-    pod of a StatefulSet that the entry is about.
+    pod of a StatefulSet that the entry is about, `hosts` the hosts and paths that an Ingress answers for.
     """
 
     resource: ResourceRef
     protocol: str
     old_ip: str
-    old_port: int
+    old_port: int | None
+    container_port: int | None
+    type: str | None
     service: ResourceRef | None
     port: int | None
     node_port: int | None
     who_must_change: str
     query: str | None = None
     pod: str | None = None
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def known_port(self) -> int:
+        """Give the number that people know the port by: the container's where the host port was random."""
+        return self.old_port or self.container_port or 0
 
 
 @dataclass(frozen=True, slots=True)

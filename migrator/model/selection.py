@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migrator.model.objects import Service
 from migrator.model.policy import Policy
 from migrator.model.workload import Workload
 
@@ -25,6 +26,13 @@ class Selection:
             return False
         names = {str(ref), f"{ref.kind}/{ref.name}"}
         return self.workloads is None or not names.isdisjoint(self.workloads)
+
+    def allows_service(self, service: Service, policy: Policy) -> bool:
+        """Tell whether a Service that belongs to no workload may be changed."""
+        namespace = service.ref.namespace
+        if self.workloads is not None or namespace in policy.exclude_namespaces:
+            return False
+        return self.namespaces is None or namespace in self.namespaces
 
     def allows_rule(self, rule: str) -> bool:
         """Tell whether a rule's changes may be made."""

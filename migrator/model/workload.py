@@ -29,7 +29,8 @@ class HostPort:
     """An entry of a container's `ports` that asks for a port of the node.
 
     `host_ip` and `protocol` carry the API's defaults (0.0.0.0, TCP); `path` is the entry's path in the object;
-    `has_host_ip` tells whether the entry itself says hostIP.
+    `has_host_ip` tells whether the entry itself says hostIP. `host_port` 0 is none to Kubernetes, a random one to
+    Docker.
     """
 
     container: str
@@ -42,6 +43,11 @@ class HostPort:
     path: FieldPath
     line: int
     has_host_ip: bool = False
+
+    @property
+    def known_port(self) -> int:
+        """Give the number that people know the port by: the host port, the container's where that is random."""
+        return self.host_port or self.container_port
 
     def overlaps(self, other: HostPort) -> bool:
         """Tell whether two pods with these entries cannot share a node.

@@ -46,6 +46,11 @@ class World:
         return frozenset(file.path for file in self.inventory.files if file.excluded)
 
     @cached_property
+    def translated(self) -> frozenset[str]:
+        """Give the paths of the manifests that Rancher stacks became."""
+        return frozenset(file.path for file in self.inventory.files if file.translated)
+
+    @cached_property
     def _workloads_by_name(self) -> Mapping[tuple[str | None, str, str], Workload]:
         return {(item.ref.namespace, item.ref.kind, item.ref.name): item for item in self.inventory.workloads}
 
@@ -221,10 +226,10 @@ def find_targeting_ports(service: Service, workload: Workload, port: HostPort) -
         if name and number == port.container_port and protocol == port.protocol
     }
     others = {
-        other.host_port
+        other.known_port
         for other in workload.host_ports
         if (other.protocol, other.container_port) == (port.protocol, port.container_port)
-    } - {port.host_port}
+    } - {port.known_port}
     return tuple(
         entry
         for entry in service.ports

@@ -205,14 +205,17 @@ def _describe_port_map(entry: PortMapEntry) -> dict[str, Any]:
     described: dict[str, Any] = {
         "resourceRef": describe_ref(entry.resource),
         "protocol": entry.protocol,
-        "old": {"hostIP": entry.old_ip, "port": entry.old_port},
+        "old": {"hostIP": entry.old_ip, "port": entry.old_port, "containerPort": entry.container_port},
         "new": {
+            "type": entry.type,
             "service": describe_ref(entry.service) if entry.service else None,
             "port": entry.port,
             "nodePort": entry.node_port,
         },
         "whoMustChange": entry.who_must_change,
     }
+    if entry.hosts:
+        described["new"]["hosts"] = list(entry.hosts)
     if entry.pod is not None:
         described["pod"] = entry.pod
     if entry.query is not None:

@@ -10,13 +10,11 @@ from migrator.model.plan import Decision
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
+from migrator.planning.balance import PortKey, request_numbers
 from migrator.publishing.node_ports import Number, NumberRequest, allocate_node_ports
 from migrator.publishing.publish import NODE_PORT_FORM, find_published
 
 NUMBERED = frozenset(("node_port", "node_port_per_pod"))
-
-PortKey = tuple[ResourceRef, str, int]
-"""A workload, a protocol, a host port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def number_decisions(
     PolicyError for a fixed number that is outside of the range or somebody else's.
     """
     requests: dict[tuple[ResourceRef, int], NumberRequest] = {}
-    for request in _make_requests(world, decisions, pinned):
+    for request in (*_make_requests(world, decisions, pinned), *request_numbers(world, pinned)):
         key = (request.workload, request.host_port)
         known = requests.get(key, request)
         if known.pinned is not None and request.pinned is not None and known.pinned != request.pinned:
@@ -57,7 +55,7 @@ def _make_requests(
         if decision.strategy not in NUMBERED:
             continue
         workload, port = decision.workload, decision.port
-        number = pinned.get((workload.ref, port.protocol, port.host_port), decision.options.get("nodePort"))
+        number = pinned.get((workload.ref, port.protocol, port.known_port), decision.options.get("nodePort"))
         count = 1
         if decision.strategy == "node_port_per_pod":
             count = len(world.list_members(workload))
@@ -68,7 +66,8 @@ def _make_requests(
         if missing or number is not None:
             overlays = len(world.overlays_of(workload))
             ordinal = workload.first_ordinal if decision.strategy == "node_port_per_pod" else 0
-            yield NumberRequest(workload.ref, port.host_port, count, number, overlays, ordinal)
+            random = not port.host_port
+            yield NumberRequest(workload.ref, port.known_port, count, number, overlays, ordinal, random)
 
 
 def _find_row(world: World, decision: Decision) -> tuple[int | None, bool]:
@@ -113,9 +112,11 @@ def _refuse_taken(world: World, requests: Iterable[NumberRequest], holders: _Hol
     for request in requests:
         if request.pinned is None:
             continue
-        workload = by_ref[request.workload]
-        pods = (None, *world.list_members(workload))
-        own = {service.ref for pod in pods for service in world.services_selecting(workload, pod)}
+        own = {request.workload}
+        workload = by_ref.get(request.workload)
+        if workload is not None:
+            pods = (None, *world.list_members(workload))
+            own.update(service.ref for pod in pods for service in world.services_selecting(workload, pod))
         for number in request.numbers(request.pinned):
             what = f"node port {number} for host port {request.host_port} of {request.workload}"
             if not low <= number <= high:

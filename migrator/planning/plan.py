@@ -27,9 +27,10 @@ from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import Workload
 from migrator.model.world import World
+from migrator.planning.balance import PortKey, propose_balanced
 from migrator.planning.clean_up import plan_clean_up, refuse_running_admission
 from migrator.planning.harden import find_left_over, harden_workloads
-from migrator.planning.numbers import PortKey, number_decisions
+from migrator.planning.numbers import number_decisions
 from migrator.podsecurity.labels import ENFORCE
 from migrator.publishing.caveats import find_caveats
 from migrator.publishing.node_ports import Number
@@ -38,6 +39,7 @@ from migrator.publishing.proposal import Group, NameBook, Proposal
 from migrator.rules import host_port, pod_security, rollout
 from migrator.rules.host_port import IGNORE_PREFIX, decide_host_ports
 from migrator.rules.pod_security import judge_workloads
+from migrator.rules.stacks import find_stack_conflicts
 from migrator.strategies.pod_security import limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
 
@@ -102,6 +104,9 @@ def propose_changes(
     def may_change(workload: Workload) -> bool:
         return selection.allows(workload, policy, world.excluded)
 
+    balanced = propose_balanced(world, numbers, lambda service: selection.allows_service(service, policy))
+    changes.extend(balanced.changes)
+    port_map.extend(balanced.port_map)
     deletions, to_know = plan_clean_up(world, selection, phase)
     changes.extend(deletions)
     more.extend(to_know)
@@ -139,7 +144,7 @@ def propose_changes(
         sources=inventory.sources,
         changes=tuple(changes),
         port_map=tuple(port_map),
-        findings=(*inventory.findings, *findings, *more),
+        findings=(*inventory.findings, *find_stack_conflicts(inventory), *findings, *more),
         unread=inventory.unread,
         keys=inventory.keys,
     )
@@ -177,7 +182,7 @@ def _propose_distinct(proposals: Iterable[Proposal], port_map: list[PortMapEntry
 
 
 def _override(decision: Decision, overrides: Overrides) -> Decision:
-    key = (decision.workload.ref, decision.port.protocol, decision.port.host_port)
+    key = (decision.workload.ref, decision.port.protocol, decision.port.known_port)
     strategy = overrides.strategies.get(key)
     if strategy is None or strategy == decision.strategy:
         return decision

@@ -16,8 +16,8 @@ from migrator.model.policy import STRATEGIES, Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.selection import Selection
 from migrator.model.world import POD_NAME_LABEL, World
+from migrator.planning.balance import PortKey
 from migrator.planning.document import describe_change
-from migrator.planning.numbers import PortKey
 from migrator.planning.plan import Overrides, narrow_phase, plan_changes, propose_changes
 from migrator.policy.load import parse_policy
 from migrator.publishing.placement import find_unlisted
@@ -127,7 +127,11 @@ def _read_port_map(plan_file: PlanFile) -> dict[MemberKey, int | None]:
     numbers: dict[MemberKey, int | None] = {}
     for entry in plan_file.document["portMap"]:
         try:
-            key = (_ref(entry["resourceRef"]), str(entry["protocol"]), int(entry["old"]["port"]))
+            key = (
+                _ref(entry["resourceRef"]),
+                str(entry["protocol"]),
+                int(entry["old"]["port"] or entry["old"]["containerPort"]),
+            )
             number = entry["new"]["nodePort"]
             pod = entry.get("pod")
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -141,6 +145,11 @@ def _check_number(plan_file: PlanFile, number: Any, where: str) -> int:
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 65535:
         return number
     raise InputError(plan_file.path, f"nodePort {number!r} in {where} is no port number")
+
+
+def _known_port(port: Mapping[str, Any]) -> int:
+    """Give the number that people know a host port of the file by: the container's where it was random."""
+    return int(port["hostPort"] or port["containerPort"])
 
 
 def _ordinal(pod: str | None) -> int:
@@ -196,12 +205,12 @@ def _find_edited_strategies(plan_file: PlanFile, original: Plan) -> dict[PortKey
     proposed: dict[PortKey, str] = {}
     for change in original.changes:
         for port in change.ports:
-            proposed[(change.workload, port.protocol, port.host_port)] = change.strategy
+            proposed[(change.workload, port.protocol, port.known_port)] = change.strategy
     edited: dict[PortKey, str] = {}
     for change_data in plan_file.document["changes"]:
         strategy = change_data.get("strategy")
         for port_data in change_data.get("hostPorts") or ():
-            key = (_ref(change_data["workload"]), str(port_data["protocol"]), int(port_data["hostPort"]))
+            key = (_ref(change_data["workload"]), str(port_data["protocol"]), _known_port(port_data))
             if key not in proposed or strategy == proposed[key]:
                 continue
             if strategy not in STRATEGIES:
@@ -215,7 +224,9 @@ def _find_edited_strategies(plan_file: PlanFile, original: Plan) -> dict[PortKey
 
 
 def _planned_numbers(plan: Plan) -> dict[MemberKey, int | None]:
-    return {((entry.resource, entry.protocol, entry.old_port), entry.pod): entry.node_port for entry in plan.port_map}
+    return {
+        ((entry.resource, entry.protocol, entry.known_port), entry.pod): entry.node_port for entry in plan.port_map
+    }
 
 
 def _find_edited_numbers(plan_file: PlanFile, original: Plan, replanned: Set[ResourceRef]) -> dict[PortKey, int]:
@@ -255,7 +266,7 @@ def _read_service_numbers(plan_file: PlanFile) -> Iterator[tuple[MemberKey, int]
         workload, pod = _ref(change["workload"]), None
         ports: list[tuple[str, int, Any]] = []
         if path.endswith(".nodePort"):
-            ports = [(str(item["protocol"]), int(item["hostPort"]), value) for item in change["hostPorts"]]
+            ports = [(str(item["protocol"]), _known_port(item), value) for item in change["hostPorts"]]
         else:
             spec: Any = value.get("spec", {}) if change.get("action") == "create" else {"ports": [value]}
             pod = (spec.get("selector") or {}).get(POD_NAME_LABEL)
@@ -289,7 +300,7 @@ def _refuse_other_edits(plan_file: PlanFile, original: Plan, plan: Plan, replann
         if member[0][0] not in replanned and planned.get(member) != number
     }
     for entry in plan.port_map:
-        member = ((entry.resource, entry.protocol, entry.old_port), entry.pod)
+        member = ((entry.resource, entry.protocol, entry.known_port), entry.pod)
         if wanted.get(member, entry.node_port) != entry.node_port:
             problem = f"portMap: {entry.service} has node port {entry.node_port} already, not {wanted[member]}"
             raise InputError(plan_file.path, problem, hint="change the Service itself, and make the plan again")
@@ -322,7 +333,7 @@ def _refuse_halves(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[C
     _refuse_unlisted_files(plan_file, kept, gone)
     for change in gone:
         for other in kept:
-            ports = {port.host_port for port in other.ports} & {port.host_port for port in change.ports}
+            ports = {port.known_port for port in other.ports} & {port.known_port for port in change.ports}
             if other.workload != change.workload or not ports:
                 continue
             numbers = ", ".join(map(str, sorted(ports)))

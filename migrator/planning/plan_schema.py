@@ -79,18 +79,24 @@ class ChangeForm(_Form):
 
 
 class OldPortForm(_Form):
-    """Where the port was reached on the pod's node."""
+    """Where the port was reached on the pod's node; port null was a random one."""
 
     host_ip: str = Field(..., alias="hostIP")
-    port: int
+    port: int | None
+    container_port: int | None = Field(None, alias="containerPort")
 
 
 class NewPortForm(_Form):
-    """Where the port will be reached; nodePort null is the cluster's choice, or none at all."""
+    """Where the port will be reached; nodePort null is the cluster's choice, or none at all.
 
+    `type` is a Service's type, Ingress or hostPort; null where nothing answers any more.
+    """
+
+    type: str | None = None
     service: ResourceRefForm | None
     port: int | None
     node_port: int | None = Field(None, alias="nodePort")
+    hosts: list[str] = Field(default_factory=list)
 
 
 class PortMapForm(_Form):

@@ -85,6 +85,7 @@ class MatchForm(_Form):
     replicas: list[str] | str | None = Field(None, description="one, many, perNode or none.")
     clients: list[str] | str | None = Field(None, description="external, node, cluster or none.")
     has_service: bool | None = Field(None, alias="hasService")
+    stack: bool | None = Field(None, description="Whether a Rancher v1.6 stack became the workload.")
 
 
 class HostPortForm(_Form):

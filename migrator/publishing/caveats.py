@@ -51,7 +51,7 @@ def find_caveats(
     hosts_of: dict[tuple[str, int, str], int] = {}
     for decision in decisions:
         port = decision.port
-        protocols_of.setdefault(port.host_port, set()).add(port.protocol)
+        protocols_of.setdefault(port.known_port, set()).add(port.protocol)
         identity = (port.container, port.container_port, "")
         hosts_of[identity] = hosts_of.get(identity, 0) + 1
     readers = world.host_ip_readers
@@ -60,7 +60,7 @@ def find_caveats(
     found: dict[int, tuple[Caveat, ...]] = {}
     for index, decision in enumerate(decisions):
         port = decision.port
-        number = numbers.get((workload.ref, port.host_port))
+        number = numbers.get((workload.ref, port.known_port))
         node_port = number.node_port if number else None
         facts = {
             **decision.facts,
@@ -71,7 +71,7 @@ def find_caveats(
             "networkPolicyNames": ", ".join(policy.ref.name for policy in policies),
             "hostIPVariables": bool(readers),
             "hostIPVariableNames": f" (read here by {_shorten(readers)})" if readers else "",
-            "twins": len(protocols_of[port.host_port]) > 1,
+            "twins": len(protocols_of[port.known_port]) > 1,
             "repeated": hosts_of[(port.container, port.container_port, "")] > 1,
             "owned": workload.chart is not None or bool(workload.owners),
             "owner": _name_owner(decision),

@@ -24,7 +24,8 @@ class NumberRequest:
 
     The number asked for is ordinal 0's; the members that are there start with `first_ordinal`, so that parts of one
     StatefulSet in several clusters have numbers that go together. `pinned` is the number that a policy or an earlier
-    plan fixed, `overlays` how many builds reach the workload.
+    plan fixed, `overlays` how many builds reach the workload. `random` tells whether nobody knew a number, and
+    `host_port` is the container's.
     """
 
     workload: ResourceRef
@@ -33,6 +34,7 @@ class NumberRequest:
     pinned: int | None = None
     overlays: int = 0
     first_ordinal: int = 0
+    random: bool = False
 
     def numbers(self, node_port: int) -> range:
         """Give the numbers that it takes where ordinal 0's is `node_port`."""
@@ -79,6 +81,7 @@ def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
     offset = table["offset"] + request.host_port
     facts = {
         "port": request.host_port,
+        "random": request.random,
         "overlays": "many" if request.overlays > 1 else "one",
         "inRange": low <= request.host_port <= high,
         "offsetInRange": low <= offset <= high,

@@ -56,6 +56,11 @@ class PublishedPort:
         return self.number.node_port if self.number else None
 
     @property
+    def origin(self) -> str:
+        """Name what it answers for."""
+        return f"hostPort {self.port}" if self.decision.port.host_port else f"the random port to {self.port}"
+
+    @property
     def key(self) -> tuple[int, str]:
         """Give what tells a Service's ports apart: number and protocol."""
         return self.port, self.protocol
@@ -145,7 +150,9 @@ def lead_to(
             service, entry = found
             known = _known_number(group, service, entry, port) if form.node_ports else None
             proposal.changes.extend(_pin_number(group, decision, service, entry, port, form))
-            proposal.port_map.append(map_port(group, decision, service.ref, entry.port, known, target.member))
+            proposal.port_map.append(
+                map_port(group, decision, service.type, service.ref, entry.port, known, target.member)
+            )
         else:
             wanted.setdefault(port.key, port)
     if wanted:
@@ -162,7 +169,7 @@ def find_published(
     for service in world.services_selecting(workload, member):
         if form.fits(service) and not world.others_selected(workload, service.selector):
             candidates.extend(
-                (entry.port != port.host_port, service.ref.name, service, entry)
+                (entry.port != port.known_port, service.ref.name, service, entry)
                 for entry in find_targeting_ports(service, workload, port)
             )
     if not candidates:
@@ -207,7 +214,7 @@ def _add_ports(
     yield from _create_service(group, form, name, now, dict(target.selector))
     service_ref = ResourceRef("v1", "Service", group.workload.ref.namespace, name)
     for port in ports:
-        entry = map_port(group, port.decision, service_ref, port.port, port.node_port, target.member)
+        entry = map_port(group, port.decision, form.type, service_ref, port.port, port.node_port, target.member)
         proposal.port_map.append(entry)
 
 
@@ -288,17 +295,18 @@ def _extend(
         entry = entries.get(port.key)
         if entry is not None:
             place: FieldPath = ("spec", "ports", service.ports.index(entry), "nodePort")
-            message = f"node port {port.node_port} answers for hostPort {port.port}"
+            message = f"node port {port.node_port} answers for {port.origin}"
             value: Any = port.node_port
         else:
-            message = f"a port of the Service answers for hostPort {port.port}"
+            message = f"a port of the Service answers for {port.origin}"
             place, value = ("spec", "ports", APPEND), port.entry()
         if entry is None or port.node_port is not None:
             change = _update_service(group, port.decision, service, place, value, None, port.phase, message)
             reason = dataclasses.replace(change.reason, message=f"{change.reason.message}{_say_numbers([port])}")
             yield dataclasses.replace(change, reason=reason)
         number = entry.port if entry is not None else port.port
-        proposal.port_map.append(map_port(group, port.decision, service.ref, number, port.node_port, target.member))
+        mapped = map_port(group, port.decision, form.type, service.ref, number, port.node_port, target.member)
+        proposal.port_map.append(mapped)
     if is_own:
         return
     first, path = ports[0].decision, ("spec", "type")
@@ -401,16 +409,16 @@ def name_ports(group: Group, form: ServiceForm) -> list[PublishedPort]:
     ports = []
     for decision in group.decisions:
         port = decision.port
-        identity = (port.host_port, port.protocol)
+        identity = (port.known_port, port.protocol)
         wanted = [port.name] if port.name and _PORT_NAME.match(port.name) else []
-        numbered = f"{port.protocol.lower()}-{port.host_port}"
+        numbered = f"{port.protocol.lower()}-{port.known_port}"
         wanted += [numbered, *(f"{numbered}-{letter}" for letter in string.ascii_lowercase)]
         name = next(name for name in wanted if taken.get(name, identity) == identity)
         taken[name] = identity
-        number = group.numbers.get((group.workload.ref, port.host_port)) if form.node_ports else None
+        number = group.numbers.get((group.workload.ref, port.known_port)) if form.node_ports else None
         ports.append(
             PublishedPort(
-                decision, name, port.protocol, port.host_port, _target_port(group.workload, decision), number
+                decision, name, port.protocol, port.known_port, _target_port(group.workload, decision), number
             )
         )
     return ports
@@ -434,12 +442,16 @@ def _target_port(workload: Workload, decision: Decision) -> int | str:
 def map_port(
     group: Group,
     decision: Decision,
+    kind: str,
     service: ResourceRef,
     port: int,
     node_port: int | None,
     pod: str | None = None,
 ) -> PortMapEntry:
-    """Write the port map's entry for a port: where it was, where it will be, who must change."""
+    """Write the port map's entry for a port: where it was, where it will be, who must change.
+
+    `kind` is the type of the Service that answers.
+    """
     query = None
     if node_port is None and strategy_text(group.strategy, "numbered"):
         query = write_query(service, port, decision.port.protocol)
@@ -447,13 +459,33 @@ def map_port(
         resource=group.workload.ref,
         protocol=decision.port.protocol,
         old_ip=decision.port.host_ip,
-        old_port=decision.port.host_port,
+        old_port=decision.port.host_port or None,
+        container_port=decision.port.container_port,
+        type=kind,
         service=service,
         port=port,
         node_port=node_port,
         who_must_change=strategy_text(group.strategy, "whoMustChange"),
         query=query,
         pod=pod,
+    )
+
+
+def keep_port(group: Group, decision: Decision) -> PortMapEntry:
+    """Write the port map's entry for a port that stays, or that nothing answers for any more."""
+    port = decision.port
+    kept = group.strategy == "keep"
+    return PortMapEntry(
+        resource=group.workload.ref,
+        protocol=port.protocol,
+        old_ip=port.host_ip,
+        old_port=port.host_port or None,
+        container_port=port.container_port,
+        type="hostPort" if kept else None,
+        service=None,
+        port=port.host_port if kept else None,
+        node_port=None,
+        who_must_change=strategy_text(group.strategy, "whoMustChange"),
     )
 
 

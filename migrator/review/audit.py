@@ -15,6 +15,7 @@ from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.rules.conflicts import Conflict, find_conflicts
 from migrator.rules.pod_security import NamespaceVerdict, judge_namespaces, judge_workloads
+from migrator.rules.stacks import find_stack_conflicts
 
 if TYPE_CHECKING:
     from migrator.psp.authorize import Identity
@@ -86,7 +87,7 @@ class Audit:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Give what a person should know; of a narrowed audit, about the workloads that are shown."""
-        found = self.inventory.findings
+        found = self.inventory.findings + find_stack_conflicts(self.inventory)
         if self.admission is not None:
             from migrator.rules.pod_security_policy_findings import find_policy_findings
 

@@ -36,7 +36,7 @@ def _checks() -> tuple[str, ...]:
 
 def _decisions() -> Mapping[str, Mapping[str, Any]]:
     table = load_table("rules/host_port.yaml")
-    return {row["id"]: row for row in (*table["strategy"], *table["number"])}
+    return {row["id"]: row for row in (*table["strategy"], *table["number"], *table["balanced"])}
 
 
 def explain(identifier: str) -> str | None:
@@ -126,16 +126,19 @@ def _explain_check(name: str) -> Iterator[str]:
 
 def _explain_decision(name: str, row: Mapping[str, Any]) -> Iterator[str]:
     number = f" (row {row['row']} of the decision table)" if row.get("row") else ""
-    yield f"decision {name}{number}: {row.get('strategy') or 'number ' + str(row.get('number'))}"
+    chosen = f"number {row['number']}" if "number" in row else row.get("strategy", "port of a Rancher load balancer")
+    yield f"decision {name}{number}: {chosen}"
     yield from ("", *_wrap(row["because"][:1].upper() + row["because"][1:]))
     for item in row.get("considered", ()):
         yield from _wrap(f"Considered {item['strategy']}: {item['because']}")
     if row.get("caveats"):
         texts = {caveat["id"]: caveat["text"] for caveat in load_table("rules/caveats.yaml")}
         yield from ("", *(line for caveat in row["caveats"] for line in _wrap(f"Look out: {texts[caveat]}")))
-    yield from ("", "To copy into a policy's spec.hostPorts and change:")
-    copied = {"match": row["match"], "strategy": row.get("strategy"), **row.get("options", {})}
-    copied["because"] = row["because"]
+    if row.get("whoMustChange"):
+        yield from ("", *_wrap(f"Who must change: {row['whoMustChange']}."))
     if "strategy" in row:
+        copied = {"match": row["match"], "strategy": row["strategy"], **row.get("options", {})}
+        copied["because"] = row["because"]
+        yield from ("", "To copy into a policy's spec.hostPorts and change:")
         yield from ("  " + line for line in write_block([copied]))
     yield from _list_sources(row)

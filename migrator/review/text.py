@@ -50,7 +50,7 @@ class Painter:
         widths = [max(len(row[column]) for row in shown) for column in range(len(header))]
         for row in shown:
             yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        yield from self._say_rest(rows)
+        yield from self.say_rest(rows)
 
     def _draw(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         from rich.box import SIMPLE_HEAD
@@ -67,9 +67,10 @@ class Painter:
         with console.capture() as capture:
             console.print(table)
         yield from capture.get().rstrip("\n").split("\n")
-        yield from self._say_rest(rows)
+        yield from self.say_rest(rows)
 
-    def _say_rest(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    def say_rest(self, rows: Sequence[object]) -> Iterator[str]:
+        """Say how many rows are not shown."""
         if len(rows) > SHOWN:
             yield f"… and {len(rows) - SHOWN} more; -o json lists all"
 
@@ -99,16 +100,18 @@ def write_audit(audit: Audit, level: Level | None, painter: Painter, verbose: bo
     )
     if with_ports:
         rows = []
+        random = audit.world.translated
         for workload in with_ports:
             if workload.host_network and not workload.host_ports:
                 rows.append((str(workload.ref), "host network", "", str(workload.location)))
             for port in workload.host_ports:
                 address = "" if port.host_ip == "0.0.0.0" else f"{port.host_ip}:"
+                number = "random" if workload.location.path in random and not port.host_port else port.host_port
                 note = port.role if port.role != "container" else "host network" if workload.host_network else ""
                 rows.append(
                     (
                         str(workload.ref),
-                        f"{address}{port.host_port}/{port.protocol} → {port.container_port}",
+                        f"{address}{number}/{port.protocol} → {port.container_port}",
                         f"{port.container}{f' ({note})' if note else ''}",
                         f"{workload.location.path}:{port.line}",
                     )
@@ -219,17 +222,22 @@ def _conflict_row(conflict: Conflict) -> tuple[str, str]:
 
 
 def _write_keys(keys: Sequence[KeyFate], painter: Painter) -> list[str]:
-    """Write what Rancher keys have no equivalent, with what to do; count the others."""
+    """Write what Rancher keys have no equivalent, with what to do, by file; count the others."""
     if not keys:
         return []
     fates = [key.fate for key in keys]
+    reported = [key for key in keys if key.fate == "reported" and not key.inherited]
+    below = fates.count("reported") - len(reported)
     title = (
-        f"Rancher keys: {fates.count('translated')} translated, {fates.count('reported')} for a person to look at, "
-        f"{fates.count('ignored')} without meaning on Kubernetes"
+        f"Rancher keys: {fates.count('translated')} translated, {len(reported)} for a person to look at"
+        f"{f' (with {below} below them)' if below else ''}, {fates.count('ignored')} without meaning on Kubernetes"
     )
-    rows = [(f"{key.path}:{key.line}", key.key, key.message) for key in keys if key.fate == "reported"]
     lines = ["", painter.paint(title, "bold")]
-    return [*lines, *painter.table(("PLACE", "KEY", "WHAT TO DO"), rows)] if rows else lines
+    for number, key in enumerate(reported[:SHOWN]):
+        if number == 0 or key.path != reported[number - 1].path:
+            lines.append(f"  {painter.paint(key.path, 'cyan')}")
+        lines += painter.wrap(f"{key.key}: {key.message}", "          ", f"    {key.line:>4}  ")
+    return [*lines, *painter.say_rest(reported)]
 
 
 def _write_findings(findings: Iterable[Finding], painter: Painter) -> list[str]:
@@ -292,9 +300,10 @@ def write_plan(plan: Plan, painter: Painter, verbose: bool = False) -> str:
     open_numbers = plan.open_numbers()
     if open_numbers:
         lines += ["", "Numbers that the cluster chooses are known once the Services are applied:"]
-        lines += [f"  {entry.query}" for entry in open_numbers[:10]]
-        if len(open_numbers) > 10:
-            lines.append(f"  … and {len(open_numbers) - 10} more in the port map of -o json")
+        queries = list(dict.fromkeys(entry.query for entry in open_numbers))
+        lines += [f"  {query}" for query in queries[:10]]
+        if len(queries) > 10:
+            lines.append(f"  … and {len(queries) - 10} more in the port map of -o json")
     return "\n".join(lines) + "\n"
 
 
@@ -370,17 +379,25 @@ def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) 
 
 def _port_map_row(entry: PortMapEntry) -> tuple[str, str, str, str]:
     address = "node" if entry.old_ip == "0.0.0.0" else entry.old_ip
-    service = entry.service.name if entry.service else ""
-    if entry.node_port is not None:
-        after = f"any node:{entry.node_port} ({service}:{entry.port})"
-    elif entry.query is not None:
-        after = f"any node:? ({service}:{entry.port})"
-    else:
-        after = f"{service}:{entry.port}"
-    who = entry.pod or str(entry.resource)
     return (
-        f"{entry.resource} {entry.pod}" if entry.pod else who,
-        f"{address}:{entry.old_port}/{entry.protocol}",
-        after,
+        f"{entry.resource} {entry.pod}" if entry.pod else str(entry.resource),
+        f"{address}:{entry.old_port or f'random → {entry.container_port}'}/{entry.protocol}",
+        _say_after(entry, address),
         entry.who_must_change,
     )
+
+
+def _say_after(entry: PortMapEntry, address: str) -> str:
+    """Say where a port of the port map is reached now."""
+    service = f"{entry.service.name}:{entry.port}" if entry.service else ""
+    if entry.type is None:
+        return "nowhere"
+    if entry.type == "hostPort":
+        return f"{address}:{entry.port} (kept)"
+    if entry.type == "Ingress":
+        return f"Ingress controller:{entry.port} for {', '.join(entry.hosts)}"
+    if entry.node_port is not None:
+        return f"any node:{entry.node_port} ({service})"
+    if entry.query is not None:
+        return f"any node:? ({service})"
+    return f"load balancer {service}" if entry.type == "LoadBalancer" else service

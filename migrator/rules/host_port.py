@@ -98,6 +98,9 @@ def _decide(
     because = render_text(row.because, facts).strip()
     finding = None
     strategy = row.strategy
+    if strategy == "keep" and facts["stack"] and not port.host_port:
+        # Docker's word for a random port; Kubernetes has nothing that could stay.
+        strategy = "remove"
     refusal = say_why_impossible(strategy, facts)
     if refusal is not None:
         message = f"{port.host_port}/{port.protocol}: {row.strategy} was asked for, but {refusal}; kept"
@@ -179,6 +182,7 @@ def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
         "roles": roles,
         "staticPod": _is_static(workload),
         "replicas": replicas,
+        "stack": workload.location.path in world.translated,
         "said clients": _read_choice(workload, CLIENTS_ANNOTATION, CLIENTS),
         "clientAddresses": world.policy.client_addresses,
         "selectors": _judge_selector(selector, bool(others)),
@@ -213,7 +217,8 @@ def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mappin
         "hostIP": port.host_ip,
         "hostIPs": classify_address(port.host_ip),
         "ambiguous": any(
-            (other.host_port, other.protocol) == (port.host_port, port.protocol)
+            (other.host_port if port.host_port else other.known_port, other.protocol)
+            == (port.known_port, port.protocol)
             and other.container_port != port.container_port
             and other.role in _SERVED
             for other in workload.host_ports

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from migrator.errors import InputError, TextError
-from migrator.model.inventory import Finding, Inventory, KeyFate, SourceFile, Unread
+from migrator.model.inventory import BalancedPort, Finding, Inventory, KeyFate, SourceFile, Unread
 from migrator.model.objects import Kustomization
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload, WorkloadKind
@@ -53,6 +53,7 @@ class _Gathered:
     errors: list[InputError] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     keys: list[KeyFate] = field(default_factory=list)
+    balanced: list[BalancedPort] = field(default_factory=list)
     refused_stacks: list[InputError] = field(default_factory=list)
 
 
@@ -136,6 +137,7 @@ def _gather_stacks(sources: Sequence[str], settings: ReadSettings, options: Read
     gathered.refused_stacks.extend(stacks.errors)
     gathered.findings.extend(stacks.findings)
     gathered.keys.extend(stacks.keys)
+    gathered.balanced.extend(stacks.balanced)
 
 
 def _hash_file(file: FoundFile) -> FileRead:
@@ -235,6 +237,7 @@ def _assemble(
         unread=tuple(sorted(unread, key=lambda item: (item.path, item.document or 0))),
         findings=(*gathered.findings, *_find_twins(workloads), *_find_unknown_namespaces(workloads, roots)),
         keys=tuple(gathered.keys),
+        balanced=tuple(gathered.balanced),
         errors=tuple(sorted(gathered.errors, key=lambda error: (error.path, error.line or 0))),
         refused_stacks=tuple(gathered.refused_stacks),
     )

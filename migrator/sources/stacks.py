@@ -7,14 +7,14 @@ at home, not a stack to migrate: it is said and left alone, unless its folder is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError
 from migrator.model.field import format_path
-from migrator.model.inventory import Finding, KeyFate, Unread
+from migrator.model.inventory import BalancedPort, Finding, KeyFate, Unread
 from migrator.model.reference import Location
 from migrator.sources.files import STDIN, display_path
 
@@ -40,12 +40,17 @@ class StackOptions:
 
 @dataclass(slots=True)
 class StacksRead:
-    """What stacks became: manifests by path, the files they were read from, and the fate of every key."""
+    """What stacks became: manifests by path, the files they were read from, and the fate of every key.
+
+    `makers` names the stack that makes an object, by namespace, kind and name.
+    """
 
     manifests: dict[str, bytes] = field(default_factory=dict)
     inputs: dict[str, bytes] = field(default_factory=dict)
     keys: list[KeyFate] = field(default_factory=list)
+    makers: dict[tuple[str, str, str], str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    balanced: list[BalancedPort] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
 
@@ -84,24 +89,32 @@ def read_stacks(sources: Sequence[str], options: StackOptions, among_manifests: 
     folders = list(_find_folders(sources, among_manifests, result))
     if not folders:
         return result
-    from migrator.sources.rancher import RancherPolicy, translate_stack
+    from migrator.sources.rancher import RancherPolicy, survey_stacks, translate_stack
 
     policy = options.policy or RancherPolicy()
-    names = _choose_names(folders, options.name)
-    for folder, name in zip(folders, names, strict=True):
+    stacks = list(_read_folders(folders, options, result))
+    run = survey_stacks((stack for _, stack in stacks), policy)
+    for folder, stack in stacks:
+        try:
+            _add_translation(folder, stack.name, translate_stack(stack, policy, run), result)
+        except InputError as error:
+            result.errors.append(error)
+    return result
+
+
+def _read_folders(
+    folders: Sequence[StackFolder], options: StackOptions, result: StacksRead
+) -> Iterator[tuple[StackFolder, Stack]]:
+    for folder, name in zip(folders, _choose_names(folders, options.name), strict=True):
         paths = [folder.docker_compose, *([folder.rancher_compose] if folder.rancher_compose else [])]
         try:
             result.inputs.update((display_path(str(path)), path.read_bytes()) for path in paths)
-            translation = translate_stack(_read_stack(folder, name, options), policy)
+            yield folder, _read_stack(folder, name, options)
         except InputError as error:
             result.errors.append(error)
-            continue
         except OSError as error:
             problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
             result.errors.append(InputError(str(error.filename or folder.path), problem))
-            continue
-        _add_translation(folder, name, translation, result)
-    return result
 
 
 def _read_stack(folder: StackFolder, name: str, options: StackOptions) -> Stack:
@@ -149,21 +162,30 @@ def _choose_names(folders: Sequence[StackFolder], name: str | None) -> list[str]
 def _add_translation(folder: StackFolder, name: str, translation: Translation, result: StacksRead) -> None:
     path = display_path(str(folder.docker_compose))
     result.keys.extend(
-        KeyFate(display_path(key.file), key.line, format_path(key.path), key.fate, key.message)
+        KeyFate(display_path(key.file), key.line, format_path(key.path), key.fate, key.message, key.inherited)
         for key in translation.keys
     )
     if translation.refused is not None:
         hint = "leave it out; --keep-going converts the other stacks"
         result.errors.append(InputError(path, f"stack {name} is refused: {translation.refused}", hint=hint))
         return
+    made = [_name_object(item.data) for item in translation.objects if item.data["kind"] != "Namespace"]
+    taken = [key for key in made if key in result.makers]
+    if taken:
+        namespace, kind, named = taken[0]
+        what = f"{kind} {named} in namespace {namespace}" if namespace else f"{kind} {named}"
+        problem = f"stack {name} would make {what}, as stack {result.makers[taken[0]]} does"
+        hint = "give the stacks different names with --stack, and namespaces of their own (rancher.namespace)"
+        result.errors.append(InputError(path, problem, hint=hint))
+        return
+    result.makers.update(dict.fromkeys(made, name))
     texts: dict[str, list[str]] = {}
     for item in translation.objects:
         texts.setdefault(item.file_name, []).append(item.text if item.text.endswith("\n") else f"{item.text}\n")
-    taken = sorted(texts.keys() & result.manifests.keys())
-    if taken:
-        problem = f"stack {name} would write {taken[0]}, as another stack does"
-        result.errors.append(InputError(path, problem, hint="give the stacks different names with --stack"))
-        return
+    result.balanced.extend(
+        replace(port, location=replace(port.location, path=display_path(port.location.path)))
+        for port in translation.published
+    )
     result.manifests.update((file, "---\n".join(parts).encode()) for file, parts in texts.items())
     for blocked in translation.blocked:
         location = Location(display_path(blocked.file), 0, None, blocked.line)
@@ -175,3 +197,8 @@ def _add_translation(folder: StackFolder, name: str, translation: Translation, r
         message = f"{renamed.kind} {renamed.old} is {renamed.new} now: {answers}"
         severity = "info" if renamed.still_resolves else "warning"
         result.findings.append(Finding("rancher", severity, message, None, location))  # type: ignore[arg-type]
+
+
+def _name_object(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    metadata = data["metadata"]
+    return metadata.get("namespace", ""), data["kind"], metadata["name"]

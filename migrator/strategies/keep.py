@@ -5,11 +5,13 @@ from __future__ import annotations
 from migrator.model.edit import FieldEdit
 from migrator.model.plan import Change
 from migrator.publishing.proposal import Group, Proposal, at_line
+from migrator.publishing.publish import keep_port
 
 
 def propose(group: Group) -> Proposal:
-    """Propose to keep each host port of the group."""
+    """Propose to keep each host port of the group; of a stack all published ports are in the port map."""
     changes = []
+    port_map = []
     for decision in group.decisions:
         port = decision.port
         changes.append(
@@ -28,4 +30,6 @@ def propose(group: Group) -> Proposal:
                 ports=(port,),
             )
         )
-    return Proposal(changes)
+        if decision.facts["stack"]:
+            port_map.append(keep_port(group, decision))
+    return Proposal(changes, port_map)

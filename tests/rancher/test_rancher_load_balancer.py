@@ -209,7 +209,7 @@ def test_plain_http_on_another_port_keeps_its_port(translate: Translate) -> None
     assert result.names("Ingress") == []
     assert result.get("Service", "lb")["spec"]["ports"] == [
         {"name": "tcp-8080", "port": 8080, "targetPort": 80},
-        {"name": "tcp-30080", "port": 30080, "targetPort": 80, "nodePort": 30080},
+        {"name": "tcp-30080", "port": 30080, "targetPort": 80},
     ]
 
 

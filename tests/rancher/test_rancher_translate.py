@@ -18,15 +18,15 @@ def test_a_published_port_is_a_host_port_and_its_service_is_internal(translate: 
     assert result.container("web")["ports"] == [
         {"name": "tcp-80", "containerPort": 80, "hostPort": 9890},
         {"name": "udp-81", "containerPort": 81, "hostPort": 9891, "hostIP": "127.0.0.1", "protocol": "UDP"},
-        {"name": "tcp-82", "containerPort": 82},
+        {"name": "tcp-82", "containerPort": 82, "hostPort": 0},
     ]
     service = result.get("Service", "web")["spec"]
     assert [(port["port"], port["targetPort"]) for port in service["ports"]] == [(80, 80), (81, 81), (82, 82)]
     assert "type" not in service
     assert result.resolve("web") == {"web"}
     assert result.workload("web")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
-    assert result.fate("web", "ports", 2).fate == "reported"
-    assert "NodePort" in result.fate("web", "ports", 2).message
+    assert result.fate("web", "ports", 2).fate == "translated"
+    assert "random" in result.fate("web", "ports", 2).message
 
 
 def test_expose_is_internal_alone(translate: Translate) -> None:

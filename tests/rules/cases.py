@@ -1,6 +1,6 @@
 """Cases of the decision table: a folder is one.
 
-    <rule>/<case>/input.yaml       or input.json, or a tree input/
+    <rule>/<case>/input.yaml       or input.json, or a tree input/, or a tree stacks/ of Rancher stacks
                   options.yaml     optional: row, phase, policy (a spec), namespaces, workloads, only, exclude,
                                    podSecurity (true: pods are judged, and namespaces labelled)
                   expected.diff    what `diff` prints; empty where nothing is to be done
@@ -39,6 +39,7 @@ from migrator.sources.tables import load_table
 
 RULES = Path(__file__).parent
 INPUTS = ("input.yaml", "input.json", "input")
+STACKS = "stacks"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Case:
 
     @property
     def source(self) -> str:
-        return next(name for name in INPUTS if (self.folder / name).exists())
+        return next(name for name in (*INPUTS, STACKS) if (self.folder / name).exists())
 
     @property
     def phase(self) -> Any:
@@ -108,6 +109,11 @@ class Case:
 
 def find_cases() -> list[Case]:
     return [Case(path.parent) for name in INPUTS for path in sorted(RULES.glob(f"*/*/{name}"))]
+
+
+def find_stack_cases() -> list[Case]:
+    """Find the cases whose input is a tree of Rancher stacks; what they become is written elsewhere."""
+    return [Case(path.parent) for path in sorted(RULES.glob(f"*/*/{STACKS}"))]
 
 
 @contextmanager
@@ -163,7 +169,7 @@ def summarize(plan: Plan) -> dict[str, Any]:
     if plan.port_map:
         summary["portMap"] = [
             f"{entry.pod or entry.resource.name} {entry.old_ip}:{entry.old_port}/{entry.protocol} -> "
-            f"{entry.service.name if entry.service else None}:{entry.port} node port {entry.node_port}"
+            f"{entry.service.name if entry.service else entry.type}:{entry.port} node port {entry.node_port}"
             for entry in plan.port_map
         ]
     if caveats:

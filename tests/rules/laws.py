@@ -132,7 +132,7 @@ def check_numbers(before: list[Object], after: list[Object]) -> None:
     assert all(len(names) == 1 for names in holders.values()), holders
     host_ports = {number for pods in find_pods(after) if not pods.made_by for number, _ in pods.host_ports}
     for service in find_new_services(before, after):
-        numbers = {port["nodePort"] for port in service["spec"]["ports"] if "nodePort" in port}
+        numbers = {port["nodePort"] for port in service["spec"].get("ports") or () if "nodePort" in port}
         assert not numbers & host_ports, (name_of(service), numbers & host_ports)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from cases import RULES, find_cases, make_pattern, working_in
+from cases import RULES, find_cases, find_stack_cases, make_pattern, working_in
 
 from migrator.model.policy import STRATEGIES
 from migrator.model.world import World
@@ -44,13 +44,15 @@ def test_every_decision_is_reached_by_a_case() -> None:
 
 def test_every_number_row_is_reached_by_a_case() -> None:
     sentences = []
-    for case in find_cases():
+    for case in (*find_cases(), *find_stack_cases()):
         with working_in(case.folder):
             try:
                 plan = propose_changes(case.read(), case.policy())
             except Exception:
                 continue
-        sentences += [change.reason.message for change in plan.changes if change.action == "create"]
+        sentences += [
+            change.reason.message for change in plan.changes if change.new or change.resource.kind == "Service"
+        ]
     for row in TABLE["number"]:
         text = row["because"][:1].upper() + row["because"][1:]
         pattern = re.compile(make_pattern(text).pattern)
@@ -89,6 +91,7 @@ def test_rows_of_a_policy_may_match_on_what_the_table_does() -> None:
 
     known = {field.alias or name for name, field in MatchForm.model_fields.items()}
     internal = {"follows", "ignored", "requested", "staticPod", "selectors", "clientAddresses", "loadBalancer"}
+    internal.add("ambiguous")
     assert {key for row in TABLE["strategy"] for key in row["match"]} <= known | internal
 
 

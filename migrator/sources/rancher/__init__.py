@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from migrator.sources.rancher.policy import RancherPolicy
     from migrator.sources.rancher.stack import Stack, StackService, read_stack
     from migrator.sources.rancher.translate import translate_stack
+    from migrator.sources.rancher.translate.load_balancer import survey_stacks
     from migrator.sources.rancher.translate.model import Blocked, KeyFate, Renamed, TranslatedObject, Translation
 
 _MODULES = {
@@ -21,6 +22,7 @@ _MODULES = {
     "find": ("StackFolder", "find_stacks"),
     "stack": ("Stack", "StackService", "read_stack"),
     "translate": ("translate_stack",),
+    "translate.load_balancer": ("survey_stacks",),
     "translate.model": ("Blocked", "KeyFate", "Renamed", "TranslatedObject", "Translation"),
     "policy": ("RancherPolicy",),
 }
@@ -38,6 +40,7 @@ __all__ = [
     "find_stacks",
     "read_answers",
     "read_stack",
+    "survey_stacks",
     "translate_stack",
 ]
 

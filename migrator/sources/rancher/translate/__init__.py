@@ -5,7 +5,9 @@ Another stage decides what becomes of the host ports; here a stack only changes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
@@ -57,8 +59,11 @@ _NAMESPACE = "rancher_namespace.yaml.j2"
 _FILE_ORDER = ("namespace", "volumes", "secrets")
 
 
-def translate_stack(stack: Stack, policy: RancherPolicy) -> Translation:
-    """Translate a stack.
+_ALONE: Mapping[str, Context] = MappingProxyType({})
+
+
+def translate_stack(stack: Stack, policy: RancherPolicy, run: Mapping[str, Context] = _ALONE) -> Translation:
+    """Translate a stack; `run` holds the stacks that are translated with it, as `survey_stacks` gives them.
 
     A stack that belongs to Rancher itself, or of which nothing is left, is refused with the reason and has no
     objects. Raises InputError with the place for what Rancher would have refused, in its words.
@@ -66,7 +71,9 @@ def translate_stack(stack: Stack, policy: RancherPolicy) -> Translation:
     refused = find_refusal(stack)
     if refused:
         return Translation((), account_refusal(stack, refused), (), (), refused)
-    context = survey_stack(stack, policy)
+    known = run.get(stack.name)
+    surveyed = known if known is not None and known.stack is stack else survey_stack(stack, policy)
+    context = replace(surveyed, neighbours=run)
     balancers = read_balancers(context)
     context = group_aliases(extend_context(context, balancers))
     part = join_parts(_translate_parts(context, balancers))
@@ -80,6 +87,7 @@ def translate_stack(stack: Stack, policy: RancherPolicy) -> Translation:
         renamed=tuple(_find_renamed(context)),
         blocked=context.blocked,
         refused=None,
+        published=part.published,
     )
 
 
@@ -164,10 +172,16 @@ def _write_object(context: Context, draft: Draft) -> TranslatedObject:
     return TranslatedObject(
         text=text,
         data=data,
-        file_name=f"{context.instance}/{draft.file}.yaml",
+        file_name=_name_file(context, draft),
         origin_path=draft.origin.path,
         origin_line=draft.origin.line,
     )
+
+
+def _name_file(context: Context, draft: Draft) -> str:
+    """Name an object's file: in the stack's folder, or above it where all stacks share it."""
+    shared = draft.template == _NAMESPACE and context.policy.namespace is not None
+    return f"{draft.file}.yaml" if shared else f"{context.instance}/{draft.file}.yaml"
 
 
 def _find_renamed(context: Context) -> Iterator[Renamed]:

@@ -36,7 +36,8 @@ def account_keys(stack: Stack, context: Context, fates: Iterable[KeyFate]) -> tu
 
 def account_refusal(stack: Stack, reason: str) -> tuple[KeyFate, ...]:
     """Give the fates of a stack that is refused as a whole."""
-    return tuple(report(key, f"Not converted: {reason}.") for file in stack.files for key in file.keys)
+    keys = [key for file in stack.files for key in file.keys]
+    return tuple(report(key, f"Not converted: {reason}.", key is not keys[0]) for key in keys)
 
 
 def _file_rank(stack: Stack, name: str) -> int:
@@ -75,7 +76,8 @@ def _join(entries: list[KeyFate]) -> KeyFate:
     messages = dict.fromkeys(fate.message for fate in same)
     separator = " " if gravest.fate == "reported" else "; "
     message = separator.join(messages)
-    return KeyFate(gravest.path, gravest.file, gravest.line, gravest.fate, message)
+    inherited = all(fate.inherited for fate in same)
+    return KeyFate(gravest.path, gravest.file, gravest.line, gravest.fate, message, inherited)
 
 
 def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset[FieldPath] | None) -> KeyFate:
@@ -89,7 +91,7 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
-            return mark(key, inherited.fate, _point_at(inherited))
+            return KeyFate(key.path, key.file, key.line, inherited.fate, _point_at(inherited), True)
     if len(key.path) <= depth or (depth and key.path[0] != "services"):
         return _default(key, _rows("stack").get(str(key.path[0])))
     if file.is_section(str(key.path[depth])):
@@ -135,7 +137,7 @@ def _mark_unmatched(stack: Stack) -> Iterator[KeyFate]:
         message = f"There is no service {service.name} in docker-compose.yml; Rancher made nothing of this."
         yield report(service.origin, message)
         for setting in service.settings.values():
-            yield report(setting.origin, message)
+            yield report(setting.origin, message, inherited=True)
 
 
 def _mark_left_out(context: Context) -> Iterator[KeyFate]:
@@ -144,7 +146,7 @@ def _mark_left_out(context: Context) -> Iterator[KeyFate]:
         message = f"{blocked.service} is left out: {blocked.reason}."
         yield report(service.origin, message)
         for setting in service.settings.values():
-            yield report(setting.origin, f"{blocked.service} is left out.")
+            yield report(setting.origin, f"{blocked.service} is left out.", inherited=True)
 
 
 def mark_unused(service: StackService, handled: Iterable[str]) -> tuple[KeyFate, ...]:

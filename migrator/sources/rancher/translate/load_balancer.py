@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from migrator.errors import InputError
+from migrator.model.inventory import BalancedPort
+from migrator.model.reference import Location, ResourceRef
+from migrator.model.workload import ANY_ADDRESS
 from migrator.sources.rancher.compose import KeyOrigin
-from migrator.sources.rancher.stack import StackService
+from migrator.sources.rancher.policy import RancherPolicy
+from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.labels import find_label_row
 from migrator.sources.rancher.translate.load_balancer_rules import (
     PROXY_LABEL,
@@ -18,13 +23,21 @@ from migrator.sources.rancher.translate.load_balancer_rules import (
 )
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import is_hostname, make_distinct, make_name
-from migrator.sources.rancher.translate.ports import read_published
-from migrator.sources.rancher.translate.survey import INSTANCE_LABEL, NAME_LABEL, PART_OF_LABEL, Context
+from migrator.sources.rancher.translate.ports import PublishedPort, read_published
+from migrator.sources.rancher.translate.survey import (
+    INSTANCE_LABEL,
+    NAME_LABEL,
+    PART_OF_LABEL,
+    Context,
+    find_host,
+    find_refusal,
+    survey_stack,
+)
 
 GROUP_PREFIX = "migrator.dev/"
 _INGRESS_PORTS = (80, 443)
 _HTTP = ("http", "https")
-_NODE_PORTS = range(30000, 32768)
+_API_VERSIONS = {"Ingress": "networking.k8s.io/v1", "Service": "v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class Balancer:
     """A load balancer service with its routes; `fates` tells of rules that lead nowhere."""
 
     service: StackService
+    published: tuple[PublishedPort, ...]
     routes: tuple[Route, ...]
     fates: tuple[KeyFate, ...]
 
@@ -69,7 +83,10 @@ def read_balancers(context: Context) -> tuple[Balancer, ...]:
 
 def _read_balancer(service: StackService, context: Context) -> Balancer:
     published: dict[int, int] = {}
-    for port in read_published(service):
+    ports = read_published(service)
+    for port in ports:
+        if port.spec.host_ip is not None:
+            continue
         outside = port.spec.host_port or port.spec.container_port
         published[outside] = outside
         published.setdefault(port.spec.container_port, outside)
@@ -88,7 +105,7 @@ def _read_balancer(service: StackService, context: Context) -> Balancer:
             routes[key] = Route(*key, (target,), rule.origin, rule.source_port in published)
         elif target not in known.targets:
             routes[key] = replace(known, targets=(*known.targets, target))
-    return Balancer(service, tuple(routes.values()), tuple(fates))
+    return Balancer(service, ports, tuple(routes.values()), tuple(fates))
 
 
 def _find_problem(rule: PortRule, context: Context) -> str | None:
@@ -101,11 +118,13 @@ def _find_problem(rule: PortRule, context: Context) -> str | None:
         return "The rule has no source port; left out."
     if rule.host and not is_hostname(rule.host):
         return f"{rule.host!r} is no host that an Ingress takes (only *.domain is a wildcard); the rule is left out."
-    if "/" in rule.service:
+    stack, slash, name = rule.service.rpartition("/")
+    owner = context.neighbour(stack) if slash else context
+    if owner is None:
         return None
-    if context.stack.service(rule.service) is None:
+    if owner.stack.service(name) is None:
         return f"Failed to find existing service: {rule.service}; the rule is left out."
-    if context.roles[rule.service] == "blocked":
+    if owner.roles[name] == "blocked":
         return f"{rule.service} is left out, and this rule with it."
     return None
 
@@ -124,6 +143,39 @@ def extend_context(context: Context, balancers: tuple[Balancer, ...]) -> Context
                 for name, _ in own:
                     grouped.setdefault(context.primary(name), {})[label] = "true"
     return replace(context, balanced={name: frozenset(found) for name, found in ports.items()}, grouped=grouped)
+
+
+def survey_stacks(stacks: Iterable[Stack], policy: RancherPolicy) -> Mapping[str, Context]:
+    """Survey the stacks of a run, so that each knows the others, and the ports that their load balancers reach.
+
+    Stacks that are refused are left out: whoever asks for their services learns that nobody has them.
+    """
+    contexts: dict[str, Context] = {}
+    for stack in stacks:
+        if stack.name not in contexts and find_refusal(stack) is None:
+            contexts[stack.name] = survey_stack(stack, policy)
+    reached: dict[tuple[str, str], set[int]] = {}
+    for context in contexts.values():
+        for name, port in _reach_neighbours(replace(context, neighbours=contexts)):
+            stack_name, _, service = name.rpartition("/")
+            reached.setdefault((stack_name, service), set()).add(port)
+    for (stack_name, service), ports in reached.items():
+        context = contexts[stack_name]
+        balanced = {**context.balanced, service: context.balanced.get(service, frozenset()) | ports}
+        contexts[stack_name] = replace(context, balanced=balanced)
+    return contexts
+
+
+def _reach_neighbours(context: Context) -> Iterator[tuple[str, int]]:
+    try:
+        balancers = read_balancers(context)
+    except InputError:  # said where the stack itself is translated
+        return
+    for balancer in balancers:
+        for route in balancer.routes:
+            for name, port in route.targets:
+                if "/" in name and context.neighbour(name.rpartition("/")[0]) is not None:
+                    yield name, port
 
 
 def group_name(context: Context, balancer: Balancer, number: int) -> str:
@@ -150,6 +202,8 @@ class _Drafter:
         self.drafts: list[Draft] = []
         self.paths: dict[tuple[str, str], tuple[Backend, Route]] = {}
         self.ports: dict[tuple[bool, Backend], list[Route]] = {}
+        self.foreign: dict[str, list[dict[str, Any]]] = {}
+        self.answers: dict[int, dict[tuple[ResourceRef, int], list[str]]] = {}
 
     def draft(self) -> Part:
         for number, route in enumerate(self.balancer.routes):
@@ -168,7 +222,33 @@ class _Drafter:
         if not self.balancer.routes:
             message = f"{self.name} has no rule that leads to a service of this stack: nothing is made of it."
             self.fates.append(report(self.balancer.service.origin, message))
-        return Part(drafts=tuple(self.drafts), fates=tuple(self.fates))
+        published = tuple(self._list_published())
+        return Part(drafts=tuple(self.drafts), fates=tuple(self.fates), published=published)
+
+    def _list_published(self) -> Iterator[BalancedPort]:
+        """List what answers for each published port; a port that was bound to an address is published no more."""
+        balancer = ResourceRef("v1", "Service", self.context.namespace, self.name)
+        for port in self.balancer.published:
+            spec, origin = port.spec, port.origin
+            number = spec.host_port or spec.container_port
+            location = Location(origin.file, 0, None, origin.line)
+            entry = BalancedPort(
+                self.context.instance, balancer, location, spec.host_ip or ANY_ADDRESS, number, spec.protocol
+            )
+            answers = {} if spec.host_ip else self.answers.get(number, {})
+            if spec.host_ip:
+                message = f"It was bound to {spec.host_ip}, as no Service or Ingress can be: not published."
+                self.fates.append(report(origin, message))
+            elif not answers:
+                self.fates.append(report(origin, f"No rule leads from port {number}: nothing answers there."))
+            if not answers:
+                yield entry
+            for (target, at), hosts in answers.items():
+                yield replace(entry, target=target, port=at, hosts=tuple(hosts))
+
+    def _note_answer(self, route: Route, kind: str, name: str, port: int, *hosts: str) -> None:
+        target = ResourceRef(_API_VERSIONS[kind], kind, self.context.namespace, name)
+        self.answers.setdefault(route.source_port, {}).setdefault((target, port), []).extend(hosts)
 
     def _wants_ingress(self, route: Route) -> bool:
         return bool(route.source_port in _INGRESS_PORTS or route.host or route.path or route.protocol == "https")
@@ -207,15 +287,21 @@ class _Drafter:
 
     def _draft_external(self, target: str, port: int, route: Route) -> Backend:
         stack, _, service = target.partition("/")
+        neighbour = self.context.neighbour(stack)
+        if neighbour is not None and neighbour.namespace == self.context.namespace:
+            selector = tuple(neighbour.selector(service).items()) if neighbour.has_pods(service) else None
+            return Backend(neighbour.names[service], port, selector)
         name = make_distinct(make_name(f"{stack}-{service}"), self.taken)
-        namespace = self.context.policy.namespace or make_name(stack, fallback="stack")
-        host = f"{make_name(service)}.{namespace}.svc.{self.context.policy.cluster_domain}"
-        values = _service_values(self.context, name, self._labels(), {}, "ExternalName", [_make_port(port, port)])
-        if not any(draft.values["name"] == name for draft in self.drafts):
-            self.drafts.append(
-                Draft("rancher_service.yaml.j2", {**values, "external_name": host}, self.name, route.origin)
-            )
-        message = f"ExternalName {name} -> {host}: convert that stack, too; some Ingress controllers refuse these."
+        host = find_host(self.context, target)
+        entries = self.foreign.setdefault(name, [])
+        if not entries:
+            values = _service_values(self.context, name, self._labels(), {}, "ExternalName", entries)
+            draft = Draft("rancher_service.yaml.j2", {**values, "external_name": host}, self.name, route.origin)
+            self.drafts.append(draft)
+        if _make_port(port, port) not in entries:
+            entries.append(_make_port(port, port))
+        convert = "" if neighbour is not None else "convert that stack, too; "
+        message = f"ExternalName {name} -> {host}: {convert}some Ingress controllers refuse these."
         self.fates.append(report(route.origin, message))
         return Backend(name, port, None)
 
@@ -235,6 +321,9 @@ class _Drafter:
             return
         if known is None or route.protocol == "https":
             self.paths[key] = (backend, route)
+        secure = route.protocol == "https"
+        port = route.source_port if route.source_port in _INGRESS_PORTS else _INGRESS_PORTS[secure]
+        self._note_answer(route, "Ingress", self.name, port, f"{route.host or '*'}{route.path}")
         if route.source_port not in _INGRESS_PORTS:
             message = f"Ingress: clients move from port {route.source_port} to 80 or 443."
             self.fates.append(report(route.origin, message))
@@ -282,8 +371,8 @@ class _Drafter:
             for route in routes:
                 protocol = "UDP" if route.protocol == "udp" else "TCP"
                 port = _make_port(route.source_port, self._target_port(route), protocol)
-                if kind == "NodePort" and route.source_port in _NODE_PORTS:
-                    port["nodePort"] = route.source_port
+                if published:
+                    self._note_answer(route, "Service", name, route.source_port)
                 if not any(known["name"] == port["name"] for known in ports):
                     ports.append(port)
             values = _service_values(self.context, name, self._labels(), dict(backend.selector), kind, ports)

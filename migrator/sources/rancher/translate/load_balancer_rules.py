@@ -82,21 +82,32 @@ def _read_port(value: Any, origin: KeyOrigin, key: str) -> int:
 
 
 def _resolve(rule: PortRule, context: Context) -> Iterator[PortRule]:
-    """Find the services that a rule selects; their own `lb_config` says where the traffic goes."""
-    for service in context.stack.services:
-        if not context.has_pods(service.name) or not matches(rule.selector, service.labels()):
+    """Find the services that a rule selects, of all stacks; their own `lb_config` says where the traffic goes."""
+    for name, service in _list_services(context):
+        if not matches(rule.selector, service.labels()):
             continue
         own = list(_read_config(service))
         if not own:
-            yield replace(rule, service=service.name)
+            yield replace(rule, service=name)
         for target in own:
             yield replace(
                 rule,
-                service=service.name,
+                service=name,
                 host=target.host or rule.host,
                 path=target.path or rule.path,
                 target_port=target.target_port or rule.target_port,
             )
+
+
+def _list_services(context: Context) -> Iterator[tuple[str, StackService]]:
+    """List what has pods, as rules name it: this stack's services, then `stack/service` of the others."""
+    for service in context.stack.services:
+        if context.has_pods(service.name):
+            yield service.name, service
+    for name, neighbour in context.neighbours.items():
+        for service in neighbour.stack.services if name != context.stack.name else ():
+            if neighbour.has_pods(service.name):
+                yield f"{name}/{service.name}", service
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:

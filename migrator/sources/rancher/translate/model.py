@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from migrator.model.field import FieldPath
+from migrator.model.inventory import BalancedPort
 from migrator.sources.rancher.compose import KeyOrigin
 
 Fate = Literal["translated", "reported", "ignored"]
@@ -14,13 +15,17 @@ Fate = Literal["translated", "reported", "ignored"]
 
 @dataclass(frozen=True, slots=True)
 class KeyFate:
-    """What became of a key: `message` names the Kubernetes field, or says what to do."""
+    """What became of a key: `message` names the Kubernetes field, or says what to do.
+
+    `inherited` tells whether it only shares the fate of the key above it.
+    """
 
     path: FieldPath
     file: str
     line: int
     fate: Fate
     message: str
+    inherited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,17 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A stack's objects in a fixed order; `refused` says why there are none."""
+    """A stack's objects in a fixed order; `refused` says why there are none.
+
+    `published` are the ports that load balancers published; those of containers are host ports in the objects.
+    """
 
     objects: tuple[TranslatedObject, ...]
     keys: tuple[KeyFate, ...]
     renamed: tuple[Renamed, ...]
     blocked: tuple[Blocked, ...]
     refused: str | None
+    published: tuple[BalancedPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ class Part:
     drafts: tuple[Draft, ...] = ()
     fates: tuple[KeyFate, ...] = ()
     comments: tuple[str, ...] = ()
+    published: tuple[BalancedPort, ...] = ()
 
 
 def mark(origin: KeyOrigin, fate: Fate, message: str) -> KeyFate:
@@ -102,9 +112,9 @@ def mark(origin: KeyOrigin, fate: Fate, message: str) -> KeyFate:
     return KeyFate(origin.path, origin.file, origin.line, fate, message)
 
 
-def report(origin: KeyOrigin, message: str) -> KeyFate:
-    """Make the fate of a key that a person must look at."""
-    return mark(origin, "reported", message)
+def report(origin: KeyOrigin, message: str, inherited: bool = False) -> KeyFate:
+    """Make the fate of a key that a person must look at, or that shares such a key's fate."""
+    return KeyFate(origin.path, origin.file, origin.line, "reported", message, inherited)
 
 
 def join_fields(base: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +140,7 @@ def join_parts(parts: Iterable[Part]) -> Part:
     drafts: list[Draft] = []
     fates: list[KeyFate] = []
     comments: list[str] = []
+    published: list[BalancedPort] = []
     for part in parts:
         container = join_fields(container, part.container)
         pod = join_fields(pod, part.pod)
@@ -138,4 +149,5 @@ def join_parts(parts: Iterable[Part]) -> Part:
         drafts.extend(part.drafts)
         fates.extend(part.fates)
         comments.extend(part.comments)
-    return Part(container, pod, labels, annotations, tuple(drafts), tuple(fates), tuple(comments))
+        published.extend(part.published)
+    return Part(container, pod, labels, annotations, tuple(drafts), tuple(fates), tuple(comments), tuple(published))

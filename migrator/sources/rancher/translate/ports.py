@@ -14,6 +14,9 @@ from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.numbers import read_integer
 from migrator.sources.rancher.translate.survey import Context, is_host_network
 
+RANDOM = 0
+"""The hostPort that asks Docker for a random one; to Kubernetes it says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedPort:
@@ -96,17 +99,13 @@ def build_ports(service: StackService, context: Context) -> Part:
             comments.append(
                 f"{spec.host_port}:{spec.container_port}: on the host's network the mapping has no effect"
             )
-        host_port = None if host else spec.host_port
-        if host_port is not None:
+        host_port = None if host else spec.host_port or RANDOM
+        if host_port:
             if (spec.host_ip, host_port, spec.protocol) in seen:
                 fates.append(report(port.origin, "The same host port twice; the first counts."))
                 continue
             seen.add((spec.host_ip, host_port, spec.protocol))
         entries.append(_make_entry(spec.container_port, spec.protocol, names, host_port, spec.host_ip))
-        if host_port is None and not host:
-            comments.append(
-                f"port {spec.container_port} had a random host port: a NodePort Service without a number gives one"
-            )
     known = {(entry["containerPort"], entry.get("protocol", "TCP")) for entry in entries}
     for spec, origin in read_exposed(service):
         if spec.host_port not in (None, spec.container_port):
@@ -133,11 +132,11 @@ def _make_entry(
 
 
 def _keep_distinct(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what another entry says already: a plain port beside the same one with a host port."""
-    hosted = {_number(entry) for entry in entries if "hostPort" in entry}
+    """Leave out what another entry says already: a port without or with a random host port beside a known one."""
+    hosted = {_number(entry) for entry in entries if entry.get("hostPort")}
     kept: list[dict[str, Any]] = []
     for entry in entries:
-        if entry not in kept and ("hostPort" in entry or _number(entry) not in hosted):
+        if entry not in kept and (entry.get("hostPort") or _number(entry) not in hosted):
             kept.append(entry)
     return kept
 
@@ -165,11 +164,8 @@ def _mark_published(port: PublishedPort, host: bool) -> KeyFate:
         message = "Ignored by Docker on the host's network: the container's own ports are the node's."
         return report(port.origin, message)
     if spec.host_port is None:
-        message = (
-            f"A random host port: containerPort {spec.container_port}; clients outside need a NodePort Service"
-            " (the cluster picks the number)."
-        )
-        return report(port.origin, message)
+        message = f"a random host port to containerPort {spec.container_port}, as Docker chose one"
+        return mark(port.origin, "translated", message)
     if spec.host_ip is not None:
         return mark(port.origin, "translated", f"hostPort {spec.host_port} on {spec.host_ip}")
     return mark(

@@ -171,6 +171,10 @@ def _find_pod_labels(name: str, value: str, context: Context) -> tuple[dict[str,
         if stack == context.stack.name.lower():
             own = next((known for known in context.names if known.lower() == service), None)
             return (context.selector(own), None) if own else _name_labels(service, context.instance)
+        neighbour = next((item for name, item in context.neighbours.items() if name.lower() == stack), None)
+        known = [item for item in neighbour.names if item.lower() == service] if neighbour is not None else []
+        if neighbour is not None and known:
+            return neighbour.selector(known[0]), neighbour.namespace
         other = make_name(stack, fallback="stack")
         labels, _ = _name_labels(service, other)
         return labels, context.policy.namespace or other

@@ -16,7 +16,6 @@ from migrator.sources.rancher.translate.names import (
     is_label_key,
     is_label_value,
     is_service_name,
-    make_name,
 )
 from migrator.sources.rancher.translate.ports import find_container_ports
 from migrator.sources.rancher.translate.survey import (
@@ -25,6 +24,7 @@ from migrator.sources.rancher.translate.survey import (
     PART_OF_LABEL,
     SELECTOR_LABEL,
     Context,
+    find_host,
     split_link,
 )
 
@@ -195,19 +195,6 @@ def draft_alias_service(context: Context, service: StackService) -> Part:
     return Part(drafts=(Draft(_TEMPLATE, values, name, service.origin),), fates=tuple(fates))
 
 
-def find_host(context: Context, target: str) -> str | None:
-    """Give the full DNS name of `service` or `stack/service`; None where this stack has no such service."""
-    stack, slash, service = target.partition("/")
-    if slash:
-        if stack == context.stack.name and service in context.names:
-            return context.host_name(service)
-        namespace = context.policy.namespace or make_name(stack, fallback="stack")
-        return f"{make_name(service)}.{namespace}.svc.{context.policy.cluster_domain}"
-    if target not in context.names or context.roles[target] == "blocked":
-        return None
-    return context.host_name(target)
-
-
 def find_old_name(context: Context, service: str) -> str | None:
     """Give a service's old name where it is a legal Service name that is still free, as of one too long for pods."""
     old = service.lower()
@@ -261,12 +248,15 @@ def _link(
     origin: KeyOrigin,
 ) -> KeyFate:
     host = find_host(context, target)
-    if host is None and external:
+    stack, slash, service = target.rpartition("/")
+    if host is None and external and not slash:
         return report(
             origin, f"The stack of {target} is not said here: write an ExternalName Service {alias} for it."
         )
     if host is None:
-        reason = "is left out" if target in context.names else "is not in this stack"
+        owner = context.neighbour(stack) if slash else context
+        left_out = owner is not None and service in owner.names
+        reason = "is left out" if left_out else f"is not in {f'stack {stack}' if slash else 'this stack'}"
         return report(origin, f"{target} {reason}: the name {alias} resolves to nothing.")
     name = alias.lower()
     own = context.names.get(target) if "/" not in target else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class Context:
     `names` maps services to their Kubernetes names, `pods` primaries to the services of their pod (themselves
     first), `primaries` sidekicks to their primaries. `grouped` holds further pod labels by service, for Services
     that select pods of several workloads; `balanced` the container ports that load balancers reach, by service.
+    `neighbours` are the stacks of the same run, by name.
     """
 
     stack: Stack
@@ -50,6 +51,7 @@ class Context:
     blocked: tuple[Blocked, ...]
     grouped: Mapping[str, Mapping[str, str]]
     balanced: Mapping[str, frozenset[int]]
+    neighbours: Mapping[str, Context] = field(default_factory=dict)
 
     def service(self, name: str) -> StackService:
         """Give a service that is known to exist."""
@@ -80,9 +82,30 @@ class Context:
         """Tell whether a service of this stack has pods."""
         return self.roles.get(service) in ("workload", "sidekick")
 
+    def neighbour(self, stack: str) -> Context | None:
+        """Give the stack of that name, which may be this one; None where it is not in the run."""
+        return self if stack == self.stack.name else self.neighbours.get(stack)
+
     def host_name(self, service: str) -> str:
         """Give the full DNS name of a service of this stack."""
         return f"{self.names[service]}.{self.namespace}.svc.{self.policy.cluster_domain}"
+
+
+def find_host(context: Context, target: str) -> str | None:
+    """Give the full DNS name of `service` or `stack/service`; None where the stack has no such service.
+
+    A stack that is not in the run is taken to have it, under the name that translating would give it.
+    """
+    stack, slash, service = target.partition("/")
+    if slash:
+        neighbour = context.neighbour(stack)
+        if neighbour is not None:
+            return find_host(neighbour, service)
+        namespace = context.policy.namespace or make_name(stack, fallback="stack")
+        return f"{make_name(service)}.{namespace}.svc.{context.policy.cluster_domain}"
+    if target not in context.names or context.roles[target] == "blocked":
+        return None
+    return context.host_name(target)
 
 
 def image_name(image: str) -> str:
