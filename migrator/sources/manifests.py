@@ -43,6 +43,7 @@ from migrator.yaml.scan import (
     CutList,
     Span,
     column_of,
+    cut_dense_json_list,
     cut_documents,
     cut_json_list,
     cut_list,
@@ -285,11 +286,14 @@ class LargeList:
     json: bool
 
 
-def find_list(path: str, content: bytes, span: Span) -> LargeList | None:
-    """Find the List that a document is, laid out so that its items can be cut apart; None for anything else."""
+def find_list(path: str, content: bytes, span: Span, dense: bool = False) -> LargeList | None:
+    """Find the List that a document is, laid out so that its items can be cut apart; None for anything else.
+
+    With `dense`, JSON of any layout is cut, which costs decoding it.
+    """
     try:
         if is_json(path, content):
-            cut = cut_json_list(content)
+            cut = cut_json_list(content) or (cut_dense_json_list(content) if dense else None)
             if cut is None:
                 return None
             outer = load_json(decode(_without_items(content, cut)))

@@ -19,7 +19,7 @@ from migrator.sources.manifests import (
     read_manifests,
     read_stream_range,
 )
-from migrator.yaml.scan import Span, cut_documents, decode
+from migrator.yaml.scan import Span, check_text, cut_documents
 
 TASK_SIZE = 1_000_000
 """Bytes of one piece of work: many times what handing it over costs, and small beside what a process may hold."""
@@ -112,12 +112,12 @@ def _cut_file(file: FoundFile, hashes: dict[str, tuple[str, int]]) -> list[_Task
     hashes[file.path] = (hash_content(content), len(content))
     whole: list[_Task] = [(file,)]
     try:
-        decode(content)
+        check_text(content)
     except TextError:
         return whole
     documents = list(cut_documents(content))
     if len(documents) == 1:
-        found = find_list(file.path, content, documents[0])
+        found = find_list(file.path, content, documents[0], dense=True)
         if found is None:
             return whole
         pieces = _bundle(found.cut.items)

@@ -7,6 +7,8 @@ counts bytes: what is not touched is copied as it is.
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from migrator.errors import TextError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARKS_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_PIECE = 1 << 24
 
 _MARKER = re.compile(rb"(?:---|\.\.\.)(?:[ \t\r\n]|\Z)")
 _DOCUMENT_END = re.compile(rb"\.\.\.[ \t]*+(?:#[^\n]*+)?\r?(?:\n|\Z)")
@@ -53,7 +57,7 @@ def decode(content: bytes) -> str:
 
     Raises TextError that says what to do for anything that is not UTF-8 text.
     """
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if content[:2] in _BYTE_ORDER_MARKS_UTF_16:
         raise TextError("UTF-16 text; save it as UTF-8")
     try:
         text = content.decode("utf-8")
@@ -66,6 +70,22 @@ def decode(content: bytes) -> str:
     if position >= 0:
         raise TextError("a NUL byte: is this UTF-16 or a binary file? Save it as UTF-8 text", position)
     return text
+
+
+def check_text(content: bytes) -> None:
+    """Check that content is text, piece by piece: all of a large file as text besides its bytes would fill memory.
+
+    Raises TextError as `decode` does.
+    """
+    suspicious = content[:2] in _BYTE_ORDER_MARKS_UTF_16 or b"\0" in content
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(content), _PIECE):
+            decoder.decode(content[start : start + _PIECE], start + _PIECE >= len(content))
+    except UnicodeDecodeError:
+        suspicious = True
+    if suspicious:
+        decode(content)
 
 
 def cut_documents(content: bytes) -> Iterator[Span]:
@@ -141,6 +161,48 @@ def cut_json_list(content: bytes) -> CutList | None:
         spans.append(Span(position + len(first) - 2, end))
         position = end + 1 if content[end : end + 1] == b"," else end
     return CutList(Span(0, spans[0].start), tuple(spans), Span(spans[-1].end, len(content)))
+
+
+def cut_dense_json_list(content: bytes) -> CutList | None:
+    """Cut a JSON List of any layout at its items, by decoding it once; None for anything else."""
+    # One character a byte, so that places are those of bytes: whatever is not ASCII stands inside of strings.
+    text = content.decode("latin-1")
+    decode_value = json.JSONDecoder().raw_decode
+    spans: list[Span] = []
+    try:
+        place = _step_over(text, len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0, "{")
+        while True:
+            key, place = decode_value(text, place)
+            place = _step_over(text, place, ":")
+            if key == "items":
+                break
+            _, place = decode_value(text, place)
+            place = _step_over(text, place, ",")
+        place = _step_over(text, place, "[")
+        while not spans or text[place] == ",":
+            place = _step_over(text, place, ",") if spans else place
+            _, end = decode_value(text, place)
+            spans.append(Span(place, end))
+            place = _step_over(text, end)
+        _step_over(text, place, "]")
+    except (ValueError, IndexError, RecursionError):
+        return None
+    return CutList(Span(0, spans[0].start), tuple(spans), Span(spans[-1].end, len(content)))
+
+
+def _step_over(text: str, place: int, sign: str = "") -> int:
+    """Step over a sign and the blanks around it.
+
+    Raises ValueError where another one stands.
+    """
+    while text[place] in " \t\r\n":
+        place += 1
+    if not text.startswith(sign, place):
+        raise ValueError(sign)
+    place += len(sign)
+    while text[place] in " \t\r\n":
+        place += 1
+    return place
 
 
 def line_of(text: str, index: int) -> int:
