@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test conformance bench clean
+.PHONY: help demo test lint wheel-test conformance bench bench-large clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ conformance: $(VENV)/ready ## Kubernetes' own programs as judges: needs Go; the 
 
 bench: $(VENV)/installed ## side by side with ruamel.yaml's round trip: takes minutes
 	$(BIN)/python benchmarks/run.py
+
+bench-large: $(VENV)/installed ## a dump of 150,000 pods: time and memory; takes minutes and 2.5 GB of disk
+	$(BIN)/python benchmarks/large.py
 
 clean: ## removes what make made
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

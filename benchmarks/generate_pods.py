@@ -22,18 +22,18 @@ NODES, REPLICAS = 5000, 10
 
 
 def make_pod(owner: str | None, host_port: int | None) -> dict[str, Any]:
-    """Make the pod that all pods of a kind are copies of; what differs stands as `@word@`."""
+    """Make the pod that all pods of a kind are copies of; what differs stands in capitals."""
     container: dict[str, Any] = {
-        "args": ["--queue=@team@", "--listen=:8080"],
+        "args": ["--queue=TEAM", "--listen=:8080"],
         "env": [
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
-            {"name": "DATABASE_HOST", "value": "db.@team@.svc.cluster.local"},
+            {"name": "DATABASE_HOST", "value": "db.TEAM.svc.cluster.local"},
             {
                 "name": "DATABASE_PASSWORD",
-                "valueFrom": {"secretKeyRef": {"key": "password", "name": "@team@-database"}},
+                "valueFrom": {"secretKeyRef": {"key": "password", "name": "TEAM-database"}},
             },
         ],
-        "image": "images.example.com/@team@/worker:1.@number@",
+        "image": "images.example.com/TEAM/worker:1.NUMBER",
         "imagePullPolicy": "IfNotPresent",
         "livenessProbe": make_probe("/healthz"),
         "name": "worker",
@@ -50,7 +50,11 @@ def make_pod(owner: str | None, host_port: int | None) -> dict[str, Any]:
         "terminationMessagePolicy": "File",
         "volumeMounts": [
             {"mountPath": "/tmp", "name": "scratch"},
-            {"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "name": "kube-api-@id@", "readOnly": True},
+            {
+                "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                "name": "kube-api-SUFFIX",
+                "readOnly": True,
+            },
         ],
     }
     if host_port is not None:
@@ -58,22 +62,22 @@ def make_pod(owner: str | None, host_port: int | None) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "annotations": {"prometheus.io/port": "8080", "prometheus.io/scrape": "true"},
         "creationTimestamp": "2024-03-01T09:00:00Z",
-        "labels": {"app.kubernetes.io/name": "@owner@", "app.kubernetes.io/part-of": "@team@"},
-        "name": "@owner@-@id@",
-        "namespace": "@team@",
-        "resourceVersion": "@number@1",
-        "uid": "7c1f0000-0000-4000-8000-0000@number@",
+        "labels": {"app.kubernetes.io/name": "OWNER", "app.kubernetes.io/part-of": "TEAM"},
+        "name": "OWNER-SUFFIX",
+        "namespace": "TEAM",
+        "resourceVersion": "1NUMBER",
+        "uid": "7c1f0000-0000-4000-8000-0000NUMBER",
     }
     if owner is not None:
-        metadata["generateName"] = "@owner@-"
+        metadata["generateName"] = "OWNER-"
         metadata["ownerReferences"] = [
             {
                 "apiVersion": "apps/v1",
                 "blockOwnerDeletion": True,
                 "controller": True,
                 "kind": owner,
-                "name": "@owner@",
-                "uid": "1b2e0000-0000-4000-8000-0000@number@",
+                "name": "OWNER",
+                "uid": "1b2e0000-0000-4000-8000-0000NUMBER",
             }
         ]
     return {
@@ -84,14 +88,14 @@ def make_pod(owner: str | None, host_port: int | None) -> dict[str, Any]:
             "containers": [container],
             "dnsPolicy": "ClusterFirst",
             "enableServiceLinks": True,
-            "nodeName": "node-@node@",
+            "nodeName": "node-NODE",
             "preemptionPolicy": "PreemptLowerPriority",
             "priority": 0,
             "restartPolicy": "Always",
             "schedulerName": "default-scheduler",
             "securityContext": {"fsGroup": 2000, "seccompProfile": {"type": "RuntimeDefault"}},
-            "serviceAccount": "@team@",
-            "serviceAccountName": "@team@",
+            "serviceAccount": "TEAM",
+            "serviceAccountName": "TEAM",
             "terminationGracePeriodSeconds": 30,
             "tolerations": [
                 {
@@ -105,7 +109,7 @@ def make_pod(owner: str | None, host_port: int | None) -> dict[str, Any]:
             "volumes": [
                 {"emptyDir": {}, "name": "scratch"},
                 {
-                    "name": "kube-api-@id@",
+                    "name": "kube-api-SUFFIX",
                     "projected": {
                         "defaultMode": 420,
                         "sources": [
@@ -128,8 +132,8 @@ def make_pod(owner: str | None, host_port: int | None) -> dict[str, Any]:
             ],
             "containerStatuses": [
                 {
-                    "containerID": "containerd://@number@@number@@number@@number@",
-                    "image": "images.example.com/@team@/worker:1.@number@",
+                    "containerID": "containerd://NUMBERNUMBERNUMBERNUMBER",
+                    "image": "images.example.com/TEAM/worker:1.NUMBER",
                     "name": "worker",
                     "ready": True,
                     "restartCount": 0,
@@ -170,11 +174,11 @@ def fill_in(text: str, number: int) -> str:
     group = number // REPLICAS
     team = TEAMS[group % len(TEAMS)]
     for word, value in (
-        ("@owner@", f"{team}-worker-{group:05d}" if choose_kind(number) != 1 else f"{team}-agent"),
-        ("@team@", team),
-        ("@number@", f"{number:08d}"),
-        ("@node@", f"{number % NODES:04d}"),
-        ("@id@", f"{number % 99991:05x}"),
+        ("OWNER", f"{team}-worker-{group:05d}" if choose_kind(number) != 1 else f"{team}-agent"),
+        ("TEAM", team),
+        ("NUMBER", f"{number:08d}"),
+        ("NODE", f"{number % NODES:04d}"),
+        ("SUFFIX", f"{number % 99991:05x}"),
     ):
         text = text.replace(word, value)
     return text

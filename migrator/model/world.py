@@ -15,6 +15,7 @@ from migrator.model.workload import HostPort, Workload
 Label = tuple[str, str]
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 _MADE_BY = {"ReplicaSet": "Deployment", "Job": "CronJob"}
+_MADE_KINDS = frozenset(("Pod", "ReplicaSet", "ReplicationController", "Job"))
 
 
 class World:
@@ -69,6 +70,15 @@ class World:
             if found is not None and found.ref != workload.ref:
                 return found
         return None
+
+    def absent_owner_of(self, workload: Workload) -> str | None:
+        """Name what made a workload from its template where it is not among the sources, as KIND/NAME.
+
+        None also for the pods that a node makes from its own files.
+        """
+        if workload.ref.kind not in _MADE_KINDS or self.owner_of(workload) is not None:
+            return None
+        return next((owner for owner in workload.owners if not owner.startswith("Node/")), None)
 
     def _first_owner(self, workload: Workload) -> ResourceRef:
         seen = {workload.ref}

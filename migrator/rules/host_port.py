@@ -29,7 +29,8 @@ CLIENTS = ("external", "node", "cluster", "none")
 _APP_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "k8s-app", "app", "name", "component")
 _PER_NODE = "perNode"
 _POD_HASHES = frozenset(("pod-template-hash", "controller-revision-hash", "pod-template-generation"))
-_FIRST_ROWS = frozenset(("follows-owner", "zero", "ignored"))
+_FIRST_ROWS = frozenset(("follows-owner", "owner-elsewhere", "zero", "ignored"))
+_MOST_NAMES = 5
 _SERVED = ["container", "sidecar"]
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?\Z")
 _LABEL_KEY = re.compile(r"(?:[a-z0-9.-]{1,253}/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
@@ -159,8 +160,10 @@ def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
     ignore_reason = read_ignore_reason(workload)
     roles = find_roles(workload)
     selector = find_selector(workload)
-    others = world.others_selected(workload, selector) if selector else ()
-    owner = world.owner_of(workload)
+    owner, absent_owner = world.owner_of(workload), world.absent_owner_of(workload)
+    # Whose template stands elsewhere gets no Service here, so nobody asks whom one would select.
+    decides = owner is None and absent_owner is None
+    others = world.others_selected(workload, selector) if selector and decides else ()
     most = world.max_replicas(workload)
     replicas = _PER_NODE if workload.ref.kind == "DaemonSet" else "none" if most == 0 else "one"
     if most is not None and most > 1:
@@ -174,7 +177,8 @@ def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
         "names": workload.ref.name,
         "labels": workload.pod_labels,
         "follows": owner is not None,
-        "ownerName": f"{owner.ref.kind}/{owner.ref.name}" if owner is not None else "",
+        "ownerElsewhere": absent_owner is not None,
+        "ownerName": f"{owner.ref.kind}/{owner.ref.name}" if owner is not None else absent_owner or "",
         "hostNetwork": workload.host_network,
         "ignored": ignore_reason is not None,
         "ignoreReason": ignore_reason or "",
@@ -186,10 +190,16 @@ def _workload_facts(world: World, workload: Workload) -> dict[str, Any]:
         "said clients": _read_choice(workload, CLIENTS_ANNOTATION, CLIENTS),
         "clientAddresses": world.policy.client_addresses,
         "selectors": _judge_selector(selector, bool(others)),
-        "sharedWith": ", ".join(f"{other.ref.kind}/{other.ref.name}" for other in others),
+        "sharedWith": _name_some(others),
         "loadBalancer": world.policy.cluster.load_balancer,
         "preferSameNode": version >= (1, 35),
     }
+
+
+def _name_some(workloads: Sequence[Workload]) -> str:
+    names = [f"{item.ref.kind}/{item.ref.name}" for item in workloads[:_MOST_NAMES]]
+    more = len(workloads) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _judge_selector(selector: Sequence[tuple[str, str]], shared: bool) -> str:

@@ -23,7 +23,7 @@ def find_lasting(workload: Workload, decisions: Iterable[Decision]) -> tuple[Dec
         item
         for item in decisions
         if item.strategy == "keep"
-        and item.row not in ("follows-owner", "ignored")
+        and item.row not in ("follows-owner", "owner-elsewhere", "ignored")
         and item.port.role in ("container", "sidecar")
     )
 

@@ -55,7 +55,8 @@ def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -
             raise TemplateKeyError("a mapping or a list stands where a key belongs", key.start_mark.index)
         tag, name, _, _, style = key.args
         written = _key_texts.get(name) or _write_known_key(name)
-        if written != name and style == "" and type(tag) is not str:
+        # Also where both are equal: a key that thousands of objects share stands in memory once.
+        if written == name or (style == "" and type(tag) is not str):
             name = written
         if name in result:
             if duplicates is not None:

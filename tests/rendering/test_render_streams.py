@@ -283,9 +283,9 @@ def write_large(form: str) -> Whole:
         objects.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"w{number}"}, "spec": pod})
         text = {"text": f"{'é' * 40_000} {number}"}
         objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": text})
-    if form == "json":
-        data = {"apiVersion": "v1", "kind": "List", "items": objects}
-        return Whole("x.json", json.dumps(data, indent=4, ensure_ascii=False).encode())
+    if form in ("json", "dense json"):
+        data = {"apiVersion": "v1", "kind": "List", "items": objects, "metadata": {"items": []}}
+        return Whole("x.json", json.dumps(data, indent=4 if form == "json" else None, ensure_ascii=False).encode())
     texts = [yaml.safe_dump(item, allow_unicode=True, width=10**6, sort_keys=False) for item in objects]
     if form == "stream":
         texts[7] += "...\n%YAML 1.1\n"
@@ -294,7 +294,7 @@ def write_large(form: str) -> Whole:
     return Whole("x.yaml", "".join(["apiVersion: v1\nitems:\n", *items, "kind: List\n"]).encode())
 
 
-@pytest.mark.parametrize("form", ["stream", "list", "json"])
+@pytest.mark.parametrize("form", ["stream", "list", "json", "dense json"])
 def test_processes_read_what_one_does(form: str, tmp_path: Path) -> None:
     whole = write_large(form)
     assert len(whole.content) > PARALLEL_FROM
@@ -307,6 +307,8 @@ def test_processes_read_what_one_does(form: str, tmp_path: Path) -> None:
     assert [workload.ref for workload in piece.workloads] == [workload.ref for workload in shared.workloads]
     for one, other in zip(piece.workloads, shared.workloads, strict=True):
         path = other.location.path
-        assert replace(one, location=replace(one.location, path=path)) == other
+        # The same data may be packed differently: what was one string in one reading is two in the other.
+        assert one.pod.unpack() == other.pod.unpack()
+        assert replace(one, location=replace(one.location, path=path), pod=other.pod) == other
     assert (piece.others, piece.files[0].documents) == (shared.others, shared.files[0].documents)
     assert len(shared.workloads) == 42

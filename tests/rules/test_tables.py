@@ -91,7 +91,7 @@ def test_rows_of_a_policy_may_match_on_what_the_table_does() -> None:
 
     known = {field.alias or name for name, field in MatchForm.model_fields.items()}
     internal = {"follows", "ignored", "requested", "staticPod", "selectors", "clientAddresses", "loadBalancer"}
-    internal.add("ambiguous")
+    internal |= {"ambiguous", "ownerElsewhere"}
     assert {key for row in TABLE["strategy"] for key in row["match"]} <= known | internal
 
 
