@@ -45,16 +45,17 @@ def test_what_is_no_list_is_not_cut(text: str) -> None:
     assert cut_dense_json_list(text.encode()) is None
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"plain", "é€😀".encode() * 9, b"caf\xc3", b"a\xffb", b"\xff\xfea\0", b"a\0b"]
-)
-def test_text_is_checked_in_pieces(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("content", [b"", b"plain", "é€😀".encode() * 9])
+def test_text_is_taken_in_pieces(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_PIECE", 4)
-    try:
+    check_text(content)
+
+
+@pytest.mark.parametrize("content", [b"text caf\xc3", b"a\xffb", b"\xff\xfea\0", b"a\0b"])
+def test_what_is_no_text_is_refused_as_in_one_piece(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "_PIECE", 4)
+    with pytest.raises(TextError) as whole:
         decode(content)
-    except TextError as expected:
-        with pytest.raises(TextError) as refused:
-            check_text(content)
-        assert (refused.value.problem, refused.value.index) == (expected.problem, expected.index)
-    else:
+    with pytest.raises(TextError) as pieces:
         check_text(content)
+    assert (pieces.value.problem, pieces.value.index) == (whole.value.problem, whole.value.index)
