@@ -72,7 +72,9 @@ def _settle(
     made: list[Change] = []
     decision, changed = before, workload
 
-    def add(changes: Iterable[Change]) -> Workload:
+    def add(changes: Sequence[Change]) -> Workload:
+        if not changes and changed is not workload:
+            return changed
         for change in changes:
             fold_change(made, change)
         edits = [*known, *(change.edit for change in made if change.edit is not None)]
@@ -86,7 +88,7 @@ def _settle(
             return Settled(workload, tuple(made), before, decision)
         changed = add(injected)
         if hardens:
-            changed = add(harden_workload(world, changed))
+            changed = add(tuple(harden_workload(world, changed)))
         if changed is not workload:
             decision = admission.decide(workload, changed.pod.unpack())
     return _settle(admission, workload, before, known, injects, hardens=False)

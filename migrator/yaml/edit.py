@@ -126,13 +126,14 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
     editor = _Editor(text, root, json_style=text.lstrip()[:1] in ("{", "["))
     removals: dict[int, tuple[Node, list[int]]] = {}
     filled: set[int] = set()
+    removes = any(edit.op == "remove" for edit in edits)
     result: list[TextEdit] = []
     for edit in _merge_adds(editor, edits):
         if edit.op == "remove":
             parent = editor.find(edit.path[:-1])
             removals.setdefault(id(parent), (parent, []))[1].append(editor.position_in(parent, edit.path))
         else:
-            if edit.op == "add":
+            if removes and edit.op == "add":
                 filled.add(id(editor.find_parent(edit)[0]))
             result.append(editor.replace(edit) if edit.op == "replace" else editor.add(edit))
             if edit.comment and not editor.json_style and not result[-1].text.lstrip().startswith("#"):
