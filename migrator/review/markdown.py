@@ -15,6 +15,7 @@ from migrator.planning.document import write_path
 from migrator.rendering.render import FileChange
 from migrator.review.deletions import write_deletions
 from migrator.review.links import link_source
+from migrator.review.permissions import list_permission_notes, list_permission_rows
 from migrator.review.reasons import list_reasons
 from migrator.review.shown import ShownObject, ShownWorkload, show_workloads
 from migrator.review.strategies import name_strategy
@@ -66,6 +67,8 @@ def _write_head(plan: Plan, rows: int) -> str:
         breaks=list(list_breaks(plan)),
         left=_list_distinct(list_left(plan)),
         deletions=write_deletions(plan.changes),
+        permissions=list_permission_rows(plan.permission_delta),
+        permission_notes=list_permission_notes(plan.permission_delta),
         others=_list_distinct(finding for finding in plan.findings if finding.severity == "info"),
         reported=[item for item in plan.keys if item.fate == "reported"],
         pod_security=str(find_version(plan.policy)),
