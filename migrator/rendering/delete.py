@@ -26,15 +26,16 @@ def delete_documents(content: bytes, documents: Sequence[Span], gone: Set[int]) 
     stream would not hold just the others afterwards.
     """
     first = len(list(takewhile(gone.__contains__, range(len(documents)))))
-    replacements = [Replacement(documents[index].start, documents[index].end, b"") for index in sorted(gone)[first:]]
-    marker = None
-    if first:
-        start, end = documents[0].start, documents[first - 1].end
-        if not content.startswith(b"---", start):
-            comment = _FILE_COMMENT.match(content, start)
-            start = comment.end() if comment else start
-            marker = _MARKER_LINE.match(content, end)
-        replacements.insert(0, Replacement(start, marker.end() if marker else end, b""))
+    starts = {index: documents[index].start for index in gone}
+    ends = {index: documents[index].end for index in gone}
+    # Of the first ones each goes up to the next: comments that stand alone between them go too.
+    ends |= {index: documents[index + 1].start for index in range(first - 1)}
+    if first and not content.startswith(b"---", starts[0]):
+        comment = _FILE_COMMENT.match(content, starts[0])
+        marker = _MARKER_LINE.match(content, ends[first - 1])
+        starts[0] = comment.end() if comment else starts[0]
+        ends[first - 1] = marker.end() if marker else ends[first - 1]
+    replacements = [Replacement(starts[index], ends[index], b"") for index in sorted(gone)]
     _check_rest(content, [span for index, span in enumerate(documents) if index not in gone], replacements)
     return replacements
 
