@@ -224,7 +224,8 @@ class ControlPlane:
 
     `components` are the programs to run: kube-apiserver always, kube-scheduler and kube-controller-manager
     when named. `admission_plugins` are switched on and `disabled_admission_plugins` off on top of the
-    version's own list. `server_arguments` go to the API server as they stand. Everything lives in one
+    version's own list. `server_arguments` go to the API server as they stand, `controllers` are those that the
+    controller manager runs. Everything lives in one
     temporary folder and on free loopback ports. Raises FileNotFoundError without Go or etcd,
     ControlPlaneError when a server does not start. Nothing stays behind: the block's end, the interpreter's
     end and the death of the parent each end the processes, and a folder that outlived a killed parent goes
@@ -239,6 +240,7 @@ class ControlPlane:
         admission_plugins: Sequence[str] = (),
         disabled_admission_plugins: Sequence[str] = (),
         server_arguments: Sequence[str] = (),
+        controllers: Sequence[str] = ("*",),
     ):
         missing = name_missing_requirement()
         if missing is not None:
@@ -250,6 +252,8 @@ class ControlPlane:
         self._admission_plugins = tuple(admission_plugins)
         self._disabled_admission_plugins = tuple(disabled_admission_plugins)
         self._server_arguments = tuple(server_arguments)
+        self._controllers = tuple(controllers)
+        self._access = 0, ""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._folder: Path | None = None
         self._client: Client | None = None
@@ -294,6 +298,16 @@ class ControlPlane:
     def read_log(self, component: str) -> str:
         return (self.folder / f"{component}.log").read_text(errors="replace")
 
+    def stop_controller(self, name: str) -> None:
+        """End the scheduler or the controller manager, to be started again."""
+        process = next(item for item in self._processes if Path(item.args[0]).name.startswith(name))
+        _kill_group(process)
+        self._processes.remove(process)
+
+    def start_controller(self, name: str) -> None:
+        """Start the scheduler or the controller manager."""
+        self._start_controller(name, *self._access)
+
     def stop(self) -> None:
         """End the processes and remove the folder; a second call does nothing."""
         atexit.unregister(self.stop)
@@ -314,6 +328,7 @@ class ControlPlane:
         self._start_etcd(etcd_port, peer_port)
         self._start_api_server(etcd_port, api_port, token)
         self._wait_until_ready(api_port, token)
+        self._access = api_port, token
         for name in self._programs:
             if name != API_SERVER:
                 self._start_controller(name, api_port, token)
@@ -371,6 +386,7 @@ class ControlPlane:
         ]
         if name == "kube-controller-manager":
             command += [
+                f"--controllers={','.join(self._controllers)}",
                 "--use-service-account-credentials=true",
                 f"--service-account-private-key-file={self.folder / 'service-account.key'}",
                 f"--root-ca-file={self._ca_file}",
