@@ -28,6 +28,7 @@ $(VENV)/ready: $(VENV)/installed
 demo: $(VENV)/installed ## plans and diffs of the samples; writes nothing there
 	$(BIN)/migrator plan samples/host-port
 	$(BIN)/migrator diff --exit-zero samples/host-port
+	$(BIN)/migrator simulate samples/host-port --nodes 3
 	$(BIN)/migrator plan samples/pod-security
 	$(BIN)/migrator audit samples/psp
 	$(BIN)/migrator plan samples/psp

@@ -159,7 +159,8 @@ class Scheduler:
         shape = request.shape
         if shape.node_name is not None:
             # Whoever names a node has passed the scheduler by.
-            return self.cluster.index.get(shape.node_name)
+            index = self.cluster.index.get(shape.node_name)
+            return None if index == self.cluster.lost else index
         if shape.gated:
             return None
         if request.only is not None:
