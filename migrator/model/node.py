@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 HOSTNAME = "kubernetes.io/hostname"
 
+_KUBELET_LABELS = {
+    f"{domain}/{name}": value
+    for domain in ("kubernetes.io", "beta.kubernetes.io")
+    for name, value in (("os", "linux"), ("arch", "amd64"))
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Taint:
@@ -33,6 +39,6 @@ class Node:
 
 
 def make_nodes(count: int) -> tuple[Node, ...]:
-    """Make identical empty nodes: node-1, node-2 and so on, without taints, nothing short on them."""
+    """Make identical empty nodes, node-1, node-2 and so on: Linux on amd64, without taints, nothing short on them."""
     names = (f"node-{number}" for number in range(1, count + 1))
-    return tuple(Node(name, {HOSTNAME: name}) for name in names)
+    return tuple(Node(name, {HOSTNAME: name, **_KUBELET_LABELS}) for name in names)

@@ -49,7 +49,8 @@ def test_a_number_makes_identical_nodes() -> None:
     nodes = find_nodes("3")
     assert [node.name for node in nodes] == ["node-1", "node-2", "node-3"]
     assert {node.allocatable for node in nodes} == {None}
-    assert nodes[1].labels == {"kubernetes.io/hostname": "node-2"}
+    assert nodes[1].labels["kubernetes.io/hostname"] == "node-2"
+    assert nodes[1].labels["kubernetes.io/os"] == "linux"
 
 
 def test_a_stream(tmp_path: Path) -> None:
