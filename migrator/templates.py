@@ -66,6 +66,7 @@ def _environment(form: str) -> Environment:
     finalize = {"html": None, "svg": None, "md": _write_markdown}.get(form, _write_value)
     environment = _sandbox(finalize, autoescape=form in ("html", "svg"))
     environment.filters["as_is"] = Written
+    environment.filters["lines"] = _write_lines
     environment.filters["comment"] = _write_comment
     environment.filters["flow"] = _write_flow_value
     environment.filters["block"] = _write_block_value
@@ -111,6 +112,13 @@ def _write_markdown(value: Any) -> Any:
 def _write_comment(value: str) -> Written:
     """Write text behind `# `: it stays on its line."""
     return Written(" ".join(str(value).split()))
+
+
+def _write_lines(value: str, indent: int) -> Written:
+    """Write text of several lines as a block that continues below a key at `indent` spaces."""
+    if "\n" not in value or not value.replace("\n", "").isprintable():
+        return Written(write_scalar(value))
+    return Written("|-" + "".join(f"\n{' ' * indent}{line}" for line in value.split("\n")))
 
 
 def _write_flow_value(value: Any) -> Written:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from migrator.errors import InputError
 from migrator.model.objects import (
+    AdmissionObject,
     HorizontalPodAutoscaler,
     Kustomization,
     Namespace,
@@ -120,6 +121,7 @@ class Inventory:
     role_bindings: tuple[RoleBinding, ...] = ()
     service_accounts: tuple[ServiceAccount, ...] = ()
     priority_classes: tuple[PriorityClass, ...] = ()
+    admission_objects: tuple[AdmissionObject, ...] = ()
     kustomizations: tuple[Kustomization, ...] = ()
     overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)

@@ -144,6 +144,15 @@ class ServiceAccount:
 
 
 @record
+class AdmissionObject:
+    """A ValidatingAdmissionPolicy or its binding: `data` is its spec."""
+
+    ref: ResourceRef
+    location: Location
+    data: PackedData
+
+
+@record
 class KustomizationPatch:
     """A patch that a kustomization names: a file, or text written in place.
 

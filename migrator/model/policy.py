@@ -96,15 +96,16 @@ class PodSecurityPolicyData:
 class Policy:
     """What a run is asked to do: the built-in policy with a person's on top.
 
-    `document` is the resolved policy as plain data, as the plan file records it; `rancher` the part of it that
-    says how Rancher stacks are translated. `secret_words` are words of names whose values no report shows, besides
-    the built-in ones.
+    `residue` says what becomes of what PodSecurityPolicies forbid and Pod Security does not. `document` is the
+    resolved policy as plain data, as the plan file records it; `rancher` the part of it that says how Rancher stacks
+    are translated. `secret_words` are words of names whose values no report shows, besides the built-in ones.
     """
 
     cluster: Cluster = Cluster()
     client_addresses: ClientAddresses = "needed"
     host_ports: tuple[DecisionRow, ...] = ()
     pod_security: PodSecurityPolicyData = PodSecurityPolicyData()
+    residue: Literal["admission", "report", "none"] = "admission"
     workload_kinds: tuple[WorkloadKind, ...] = ()
     rancher: Mapping[str, Any] = field(default_factory=dict)
     exclude_paths: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from migrator.model.plan import (
     ALL_PHASES,
     Change,
     Decision,
+    NamespacePlan,
     Phase,
     PhaseChoice,
     Plan,
@@ -148,7 +149,7 @@ def propose_changes(
         unread=inventory.unread,
         keys=inventory.keys,
     )
-    if selection.rules is not None and pod_security.ID not in selection.rules:
+    if selection.rules is not None and selection.rules.isdisjoint((pod_security.ID, "pod-security-policy")):
         return plan
     plan = _judge_plan(world, plan, places, selection, admission)
     if admission is None:
@@ -250,17 +251,34 @@ def _judge_plan(
         return selection.allows(workload, world.policy, world.excluded)
 
     labels = propose_labels(world, judged, plan.changes, places, plan.phase, may_label, admission)
+    residue, open_ends = _propose_residue(admission, labels.namespaces, places, plan.phase, may_label)
+    made = [*labels.changes, *residue]
     return dataclasses.replace(
         plan,
-        changes=(*plan.changes, *labels.changes),
+        changes=(*plan.changes, *(item for item in made if selection.rules is None or item.rule in selection.rules)),
         namespaces=tuple(labels.namespaces),
         workloads=tuple(
             WorkloadPlan(item.workload.ref, item.workload.location, now.level, item.after.level)
             for item in judged
             if (now := item.workload.pod_security) is not None
         ),
-        findings=(*plan.findings, *find_left_over(world, judged, may_change), *labels.findings),
+        findings=(*plan.findings, *find_left_over(world, judged, may_change), *labels.findings, *open_ends),
     )
+
+
+def _propose_residue(
+    admission: PolicyAdmission | None,
+    namespaces: Sequence[NamespacePlan],
+    places: Places,
+    phase: PhaseChoice,
+    selects: Callable[[str], bool],
+) -> tuple[Iterable[Change], Iterable[Finding]]:
+    """Propose what takes the place of PodSecurityPolicies, where there are any."""
+    if admission is None:
+        return (), ()
+    from migrator.strategies.validating_admission_policy import propose_residue
+
+    return propose_residue(admission, namespaces, places, phase, selects)
 
 
 def _find_overlay_patches(world: World, changes: Iterable[Change]) -> Iterable[Finding]:
@@ -331,7 +349,7 @@ def narrow_phase(plan: Plan, phase: PhaseChoice) -> Plan:
 
 def _refuse_missing_contract(plan: Plan) -> None:
     """Refuse to enforce a level that the workloads satisfy only once they are changed."""
-    enforced = {change.resource.name for change in plan.changes if change.phase == "enforce"}
+    enforced = {change.workload.name for change in plan.changes if change.phase == "enforce"}
     enforced |= {item.name for item in plan.namespaces if any(f"{ENFORCE}=" in line for line in item.commands)}
     waiting = {
         change.resource

@@ -208,6 +208,7 @@ def _make_policy(document: dict[str, Any], path: Path | None) -> Policy:
         client_addresses=spec.get("clientAddresses", "needed"),
         host_ports=user_rows,
         pod_security=_make_pod_security(spec.get("podSecurity", {})),
+        residue=spec.get("podSecurityPolicy", {}).get("residue", "admission"),
         workload_kinds=built_in_workload_kinds() + kinds,
         rancher=spec.get("rancher", {}),
         exclude_paths=tuple(exclude.get("paths", ())),

@@ -161,6 +161,16 @@ class PodSecurityForm(_Form):
         return value
 
 
+class PodSecurityPolicyForm(_Form):
+    """What becomes of PodSecurityPolicies."""
+
+    residue: Literal["admission", "report", "none"] = Field(
+        "admission",
+        description="What they forbid and Pod Security does not: admission writes ValidatingAdmissionPolicies, "
+        "report says it, none leaves it.",
+    )
+
+
 class RancherForm(_Form):
     """How Rancher v1.6 stacks become Kubernetes objects."""
 
@@ -189,6 +199,9 @@ class SpecForm(_Form):
     host_ports: list[HostPortForm] = Field(default_factory=list, alias="hostPorts")
     workload_kinds: list[WorkloadKindForm] = Field(default_factory=list, alias="workloadKinds")
     pod_security: PodSecurityForm = Field(default_factory=lambda: PodSecurityForm(), alias="podSecurity")
+    pod_security_policy: PodSecurityPolicyForm = Field(
+        default_factory=lambda: PodSecurityPolicyForm(), alias="podSecurityPolicy"
+    )
     rancher: RancherForm = Field(default_factory=lambda: RancherForm())
     exclude: ExcludeForm = Field(default_factory=lambda: ExcludeForm())
     secret_words: list[Annotated[str, StringConstraints(min_length=1, to_lower=True)]] = Field(

@@ -168,6 +168,10 @@ class PolicyGrants:
         """List whom the bindings of a namespace name, "" for those of the whole cluster: (User or Group, name)."""
         return self._subjects_by_scope.get(namespace, frozenset())
 
+    def find_subject_policies(self, namespace: str, kind: str, name: str) -> frozenset[str] | None:
+        """Find what the bindings of a namespace ("" for the whole cluster) let one subject use; None means all."""
+        return self._usable_by_subject.get((namespace, kind, name), _NONE)
+
     def select_usable(self, identities: Iterable[Identity], namespace: str, names: Set[str]) -> frozenset[str]:
         """Of some policies, those that one of several identities may use for pods of a namespace."""
         usable: frozenset[str] = frozenset()

@@ -52,7 +52,10 @@ class Places:
 
     def choose(self, workload: Workload, name: str) -> tuple[Placement, Location]:
         """Choose where an object for a workload goes: beside its file, behind its document, or into its List."""
-        location = workload.location
+        return self.choose_beside(workload.location, name)
+
+    def choose_beside(self, location: Location, name: str) -> tuple[Placement, Location]:
+        """Choose where an object goes that belongs to the one at a place."""
         if location.item is not None:
             return "item", location
         suffix = ".json" if location.path.endswith(".json") else ".yaml"
@@ -61,10 +64,13 @@ class Places:
         fixed = suffix == ".yaml" and any(item.location.path in self.world.excluded for item in listing)
         if location.path == STDIN or self.documents.get(location.path, 1) > 1 or fixed:
             return "behind", location
-        folder = posixpath.dirname(location.path)
-        stem = posixpath.join(folder, name)
+        return "file", self.choose_file(location, f"{name}{suffix}")
+
+    def choose_file(self, location: Location, name: str) -> Location:
+        """Choose a file of its own for an object, `name` being its path from the folder of the one at a place."""
+        stem, suffix = posixpath.splitext(posixpath.join(posixpath.dirname(location.path), name))
         path, number = f"{stem}{suffix}", 2
         while path in self.taken:
             path, number = f"{stem}-{number}{suffix}", number + 1
         self.taken.add(path)
-        return "file", dataclasses.replace(location, path=path, document=0, line=1)
+        return dataclasses.replace(location, path=path, document=0, line=1, item=None)

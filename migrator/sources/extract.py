@@ -7,6 +7,7 @@ from typing import Any
 
 from migrator.model.field import FieldPath, format_path
 from migrator.model.objects import (
+    AdmissionObject,
     HorizontalPodAutoscaler,
     Namespace,
     NetworkPolicy,
@@ -415,6 +416,16 @@ def read_namespace(data: Mapping[str, Any], location: Location, reader: ObjectRe
         ref=ResourceRef(ref.api_version, ref.kind, None, ref.name),
         location=location,
         labels=reader.texts(metadata, "labels", ("metadata",)),
+    )
+
+
+def read_admission_object(data: Mapping[str, Any], location: Location, reader: ObjectReader) -> AdmissionObject:
+    """Read a ValidatingAdmissionPolicy or ValidatingAdmissionPolicyBinding."""
+    ref, _ = read_ref(data, reader)
+    return AdmissionObject(
+        ref=ResourceRef(ref.api_version, ref.kind, None, ref.name),
+        location=location,
+        data=PackedData.pack(dict(reader.mapping(data, "spec", ()))),
     )
 
 

@@ -11,6 +11,7 @@ from migrator.errors import InputError, TextError
 from migrator.model.field import FieldPath, format_path
 from migrator.model.inventory import Unread
 from migrator.model.objects import (
+    AdmissionObject,
     HorizontalPodAutoscaler,
     Namespace,
     NetworkPolicy,
@@ -27,6 +28,7 @@ from migrator.podsecurity.version import PolicyVersion
 from migrator.sources.extract import (
     FieldError,
     ObjectReader,
+    read_admission_object,
     read_autoscaler,
     read_namespace,
     read_network_policy,
@@ -53,6 +55,7 @@ from migrator.yaml.scan import (
 
 HELM_HINT = "render it first: helm template RELEASE CHART | migrator apply -"
 
+_ADMISSION = "admissionregistration.k8s.io"
 _AROUND = {
     ("", "Service"): (read_service, "services"),
     ("", "Namespace"): (read_namespace, "namespaces"),
@@ -68,6 +71,8 @@ _AROUND = {
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): (read_role_binding, "role_bindings"),
     ("", "ServiceAccount"): (read_service_account, "service_accounts"),
     ("scheduling.k8s.io", "PriorityClass"): (read_priority_class, "priority_classes"),
+    (_ADMISSION, "ValidatingAdmissionPolicy"): (read_admission_object, "admission_objects"),
+    (_ADMISSION, "ValidatingAdmissionPolicyBinding"): (read_admission_object, "admission_objects"),
 }
 _KIND = re.compile(rb"kind:[ \t]*[\"']?([A-Za-z0-9]+)")
 _ALIAS = re.compile(rb"[\s\[,]\*[A-Za-z0-9_-]")
@@ -107,6 +112,7 @@ class ManifestRead:
     role_bindings: list[RoleBinding] = field(default_factory=list)
     service_accounts: list[ServiceAccount] = field(default_factory=list)
     priority_classes: list[PriorityClass] = field(default_factory=list)
+    admission_objects: list[AdmissionObject] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
@@ -504,6 +510,7 @@ def _extend(read: ManifestRead, part: ManifestRead) -> None:
     read.role_bindings += part.role_bindings
     read.service_accounts += part.service_accounts
     read.priority_classes += part.priority_classes
+    read.admission_objects += part.admission_objects
     read.unread += part.unread
     read.errors += part.errors
     for kind, count in part.others.items():

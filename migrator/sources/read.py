@@ -231,6 +231,7 @@ def _assemble(
         role_bindings=tuple(sorted(map(set_namespace, everything.role_bindings), key=_order)),
         service_accounts=tuple(sorted(map(set_namespace, everything.service_accounts), key=_order)),
         priority_classes=tuple(sorted(everything.priority_classes, key=_order)),
+        admission_objects=tuple(sorted(everything.admission_objects, key=_order)),
         kustomizations=kustomizations,
         overlays={path: tuple(root for root, _ in entries) for path, entries in roots.items()},
         others=dict(sorted(everything.others.items())),

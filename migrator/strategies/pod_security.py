@@ -103,12 +103,12 @@ def _propose_namespace(
     changes: list[Change] = []
     editable = [item for item in manifests if not item.live and item.location.path not in world.excluded]
     for namespace in editable:
-        wanted, kept = _raise_labels(labels, namespace.labels)
+        wanted, kept = raise_labels(labels, namespace.labels)
         notes += [note for note in kept if note not in notes]
         changes.extend(_label(namespace, wanted, verdict))
     missing = labels
     for namespace in manifests:
-        missing, _ = _raise_labels(missing, namespace.labels)
+        missing, _ = raise_labels(missing, namespace.labels)
     if editable or not selected:
         missing = {}
     elif labels and not manifests and policy.create_namespaces:
@@ -161,7 +161,7 @@ def _choose_labels(level: Level, version: PolicyVersion, complete: bool) -> dict
     return {key: value for mode in modes for key, value in ((mode, level), (f"{mode}-version", str(version)))}
 
 
-def _raise_labels(labels: Mapping[str, str], current: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def raise_labels(labels: Mapping[str, str], current: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Leave out the labels that would loosen, or only rewrite, what a namespace says already.
 
     What counts is what the labels do: without a warn label a namespace warns of what it enforces. A version that is

@@ -592,3 +592,76 @@ def _make_pod_annotations(random: Random, spec: Json, names: list[str]) -> dict[
 def _write_seccomp(field: Json) -> str:
     names = {"RuntimeDefault": "runtime/default", "Unconfined": "unconfined"}
     return names.get(field["type"]) or f"localhost/{field['localhostProfile']}"
+
+
+def tame_pod(random: Random, pod: Json, level: str) -> None:
+    """Take out of a pod most of what a Pod Security level forbids, so that such pods are not rare."""
+    spec = pod["spec"]
+    for field in ("hostPID", "hostIPC", "hostNetwork"):
+        spec.pop(field, None)
+    if spec.get("volumes"):
+        kinds = (
+            "emptyDir",
+            "configMap",
+            "csi",
+            "projected",
+            "secret",
+            *(("flexVolume", "nfs") if level == "baseline" else ()),
+        )
+        spec["volumes"] = [_make_volume(random, random.choice(kinds), item["name"]) for item in spec["volumes"]]
+    context = spec["securityContext"] = spec.get("securityContext") or {}
+    context.pop("sysctls", None)
+    if random.random() < 0.1:
+        names = ("kernel.shm_rmid_forced", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_keepalive_time")
+        context["sysctls"] = [{"name": random.choice(names), "value": "1"}]
+    _tame_context(random, context, level)
+    annotations = pod["metadata"].get("annotations", {})
+    for key in [key for key, value in annotations.items() if value == "unconfined" or "seccomp" in key]:
+        del annotations[key]
+    if level == "restricted":
+        context["runAsNonRoot"] = True
+        context["seccompProfile"] = {"type": "RuntimeDefault"}
+    for container in (*spec["containers"], *(spec.get("initContainers") or ())):
+        for port in container.get("ports") or ():
+            port.pop("hostPort", None)
+        own = container.get("securityContext")
+        if own is None and level != "restricted":
+            continue
+        own = container["securityContext"] = own or {}
+        own.pop("privileged", None)
+        own.pop("procMount", None)
+        _tame_context(random, own, level)
+        adds = ("NET_BIND_SERVICE",) if level == "restricted" else ("NET_BIND_SERVICE", "CHOWN", "KILL")
+        if own.get("capabilities", {}).get("add"):
+            own["capabilities"]["add"] = [random.choice(adds)]
+        if level == "restricted":
+            own["allowPrivilegeEscalation"] = False
+            own.setdefault("capabilities", {})["drop"] = ["ALL"]
+            own.pop("runAsNonRoot", None)
+
+
+def _tame_context(random: Random, context: Json, level: str) -> None:
+    if context.get("seLinuxOptions"):
+        context["seLinuxOptions"] = {"level": random.choice(_LEVELS[:-1])}
+    if (context.get("seccompProfile") or {}).get("type") == "Unconfined":
+        context["seccompProfile"] = {"type": "RuntimeDefault"}
+    if level == "restricted" and context.get("runAsUser") == 0:
+        context["runAsUser"] = 1000
+
+
+def loosen_policy(random: Random, policy: Json) -> None:
+    """Take out of a policy most of what no ordinary pod meets, so that more pods are admitted."""
+    profiles = policy["metadata"].setdefault("annotations", {})
+    for key in list(profiles):
+        if random.random() < 0.8:
+            del profiles[key]
+    if random.random() < 0.8:
+        profiles["seccomp.security.alpha.kubernetes.io/allowedProfileNames"] = "*"
+    for field in ("seLinux", "runAsUser", "supplementalGroups", "fsGroup"):
+        if random.random() < 0.5:
+            policy["spec"][field] = {"rule": "RunAsAny"}
+    for field in ("runAsGroup", "runtimeClass", "allowedHostPaths", "allowedCSIDrivers", "requiredDropCapabilities"):
+        if random.random() < 0.5:
+            policy["spec"].pop(field, None)
+    if random.random() < 0.7:
+        policy["spec"]["volumes"] = ["*"]

@@ -95,6 +95,7 @@ def plan_folder(
         plan = plan_changes(inventory, policy, selection=Selection(rules=rules))
         for change in render_plan(plan, inventory.files):
             if write:
+                Path(change.path).parent.mkdir(exist_ok=True)
                 Path(change.path).write_bytes(change.new_content())
         documents: list[Any] = list(YAML(typ="safe").load_all(Path(WORKLOADS)))
     finally:

@@ -1,5 +1,6 @@
 """Cases of the decision table: a folder is one.
 
+    <rule>/options.yaml            optional: options of all cases of the rule
     <rule>/<case>/input.yaml       or input.json, or a tree input/, or a tree stacks/ of Rancher stacks
                   options.yaml     optional: row, phase, policy (a spec), namespaces, workloads, only, exclude,
                                    podSecurity (true: pods are judged, and namespaces labelled)
@@ -52,6 +53,11 @@ class Case:
     @cached_property
     def options(self) -> dict[str, Any]:
         path = self.folder / "options.yaml"
+        return {**self._defaults, **(YAML(typ="safe").load(path) if path.exists() else {})}
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        path = self.folder.parent / "options.yaml"
         return YAML(typ="safe").load(path) if path.exists() else {}
 
     @property
@@ -96,7 +102,7 @@ class Case:
         return inventory
 
     def policy(self) -> Any:
-        spec = self.options.get("policy", {})
+        spec = {**self._defaults.get("policy", {}), **self.options.get("policy", {})}
         return parse_policy({"apiVersion": "migrator.dev/v1", "kind": "MigrationPolicy", "spec": spec})
 
     def plan(
@@ -133,6 +139,7 @@ def write_files(changes: Sequence[FileChange]) -> None:
         if change.deleted:
             Path(change.path).unlink()
         else:
+            Path(change.path).parent.mkdir(exist_ok=True)
             Path(change.path).write_bytes(change.new_content())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.level import RESTRICTED
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_invalid, write_value
 from migrator.psp.model import PodSecurityPolicy
@@ -38,6 +40,19 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_invalid(place, write_value(value), text)
 
 
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """False, where the policy forbids it."""
+    if not policy.allow_privilege_escalation and not enforced.covers(RESTRICTED, since=8):
+        yield Demand(
+            "variables.containers.all(c, !c.?securityContext.?allowPrivilegeEscalation.orValue(true))",
+            "every container must set securityContext.allowPrivilegeEscalation: false",
+        )
+
+
 RULE = FieldRule(
-    "allowPrivilegeEscalation", concerns, default_container=default_container, validate_container=validate_container
+    "allowPrivilegeEscalation",
+    concerns,
+    default_container=default_container,
+    validate_container=validate_container,
+    demand=demand,
 )

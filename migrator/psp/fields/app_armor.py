@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.psp.demand import Demand, Enforced, write_effective
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_annotation_path, write_forbidden, write_value
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import APPARMOR_CONTAINER_PREFIX, Object, get_annotations
+from migrator.psp.profiles import describe_profiles, write_is_allowed
 
 
 def concerns(policy: PodSecurityPolicy) -> bool:
@@ -42,4 +44,20 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_forbidden(write_annotation_path(key), text)
 
 
-RULE = FieldRule("appArmor", concerns, default_container=default_container, validate_container=validate_container)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """A listed profile; the API server keeps annotations and fields in line."""
+    if policy.app_armor.allowed is not None:
+        allowed = write_is_allowed(policy.app_armor.allowed)
+        yield Demand(
+            f"variables.containers.all(c, {write_effective('appArmorProfile')}.optMap(p, {allowed}).orValue(false))",
+            f"appArmorProfile must be set to {describe_profiles(policy.app_armor.allowed)}",
+        )
+
+
+RULE = FieldRule(
+    "appArmor",
+    concerns,
+    default_container=default_container,
+    validate_container=validate_container,
+    demand=demand,
+)

@@ -5,9 +5,13 @@ Source: pkg/security/podsecuritypolicy/capabilities.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.checks import capabilities_baseline, capabilities_restricted
+from migrator.podsecurity.level import BASELINE, RESTRICTED
+from migrator.psp.demand import Demand, Enforced, write_texts
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_capabilities, write_invalid, write_value
 from migrator.psp.model import PodSecurityPolicy
@@ -62,4 +66,46 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
             yield write_invalid((*place, "drop"), write_capabilities(drop), text)
 
 
-RULE = FieldRule("capabilities", concerns, default_container=default_container, validate_container=validate_container)
+_OWN: Final = "c.?securityContext.?capabilities"
+
+
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """No addition beyond those allowed, and the required drops; ALL stands for each of them.
+
+    What is added by default is no demand: a container without it can do less.
+    """
+    if "*" in policy.allowed_capabilities:
+        return
+    allowed = sorted({*policy.allowed_capabilities, *policy.default_add_capabilities})
+    if not _is_addition_covered(allowed, enforced):
+        yield Demand(
+            f"variables.containers.all(c, {_OWN}.?add.orValue([])"
+            + (f".all(a, a in {write_texts(allowed)}))" if allowed else ".size() == 0)"),
+            "capabilities.add must hold " + (f"only {', '.join(allowed)}" if allowed else "nothing"),
+        )
+    required = sorted(set(policy.required_drop_capabilities))
+    if not required or enforced.covers(RESTRICTED, since=22):
+        return
+    dropped = f"{_OWN}.?drop.orValue([])"
+    if "ALL" in required:
+        yield Demand(f"variables.containers.all(c, 'ALL' in {dropped})", "capabilities.drop must hold ALL")
+    else:
+        yield Demand(
+            f"variables.containers.all(c, {write_texts(required)}.all(d, d in {dropped}) || 'ALL' in {dropped})",
+            f"capabilities.drop must hold {', '.join(required)} (or ALL)",
+        )
+
+
+def _is_addition_covered(allowed: Sequence[str], enforced: Enforced) -> bool:
+    return (enforced.covers(BASELINE) and capabilities_baseline.ALLOWED.issubset(allowed)) or (
+        enforced.covers(RESTRICTED, since=22) and capabilities_restricted.ALLOWED.issubset(allowed)
+    )
+
+
+RULE = FieldRule(
+    "capabilities",
+    concerns,
+    default_container=default_container,
+    validate_container=validate_container,
+    demand=demand,
+)

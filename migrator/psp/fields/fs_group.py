@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from migrator.model.field import FieldPath
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import Default, FieldRule
-from migrator.psp.groups import get_default_group, validate_groups
+from migrator.psp.groups import demand_group, get_default_group, validate_groups
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_security_context, get_spec
 
@@ -32,4 +33,9 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     yield from validate_groups(policy.fs_group, None if group is None else [group], _PATH)
 
 
-RULE = FieldRule("fsGroup", concerns, default_pod=default_pod, validate_pod=validate_pod)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """A group in a range."""
+    yield from demand_group(policy.fs_group, "fsGroup")
+
+
+RULE = FieldRule("fsGroup", concerns, default_pod=default_pod, validate_pod=validate_pod, demand=demand)

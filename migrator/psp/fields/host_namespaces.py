@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrator.podsecurity.level import BASELINE
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import FieldRule
 from migrator.psp.messages import write_invalid
 from migrator.psp.model import PodSecurityPolicy
@@ -28,4 +30,17 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
             yield write_invalid(f"spec.securityContext.{field}", "true", f"Host {noun} is not allowed to be used")
 
 
-RULE = FieldRule("hostNamespaces", concerns, validate_pod=validate_pod)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """None of those that are not allowed."""
+    if enforced.covers(BASELINE):
+        return
+    for field, allowed in (
+        ("hostNetwork", policy.host_network),
+        ("hostPID", policy.host_pid),
+        ("hostIPC", policy.host_ipc),
+    ):
+        if not allowed:
+            yield Demand(f"!object.spec.?{field}.orValue(false)", f"{field} must not be true")
+
+
+RULE = FieldRule("hostNamespaces", concerns, validate_pod=validate_pod, demand=demand)

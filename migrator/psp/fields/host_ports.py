@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.level import BASELINE
+from migrator.psp.demand import Demand, Enforced, describe_ranges, write_in_ranges
 from migrator.psp.field_rule import FieldRule
 from migrator.psp.messages import write_invalid, write_value
 from migrator.psp.model import IDRange, PodSecurityPolicy
@@ -30,4 +32,16 @@ def _write_range(item: IDRange) -> str:
     return str(item.min) if item.min == item.max else f"{item.min}-{item.max}"
 
 
-RULE = FieldRule("hostPorts", concerns, validate_container=validate_container)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """Host ports in the ranges."""
+    ranges = [item for item in policy.host_ports if 0 < item.max >= item.min]
+    if enforced.covers(BASELINE) or any(item.min <= 1 and item.max >= 65535 for item in ranges):
+        return
+    inside = f" || {write_in_ranges('p.hostPort', ranges)}" if ranges else ""
+    yield Demand(
+        f"variables.containers.all(c, c.?ports.orValue([]).all(p, p.?hostPort.orValue(0) == 0{inside}))",
+        f"hostPort must be {describe_ranges(ranges)}" if ranges else "hostPort must not be set",
+    )
+
+
+RULE = FieldRule("hostPorts", concerns, validate_container=validate_container, demand=demand)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.level import BASELINE
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import FieldRule
 from migrator.psp.messages import write_invalid
 from migrator.psp.model import PodSecurityPolicy
@@ -23,4 +25,13 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_invalid(place, "true", "Privileged containers are not allowed")
 
 
-RULE = FieldRule("privileged", concerns, validate_container=validate_container)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """No such container."""
+    if not policy.privileged and not enforced.covers(BASELINE):
+        yield Demand(
+            "variables.containers.all(c, !c.?securityContext.?privileged.orValue(false))",
+            "securityContext.privileged must not be true",
+        )
+
+
+RULE = FieldRule("privileged", concerns, validate_container=validate_container, demand=demand)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.level import BASELINE, RESTRICTED
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import FieldRule
 from migrator.psp.messages import write_invalid, write_value
 from migrator.psp.model import PodSecurityPolicy
@@ -28,4 +30,13 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_invalid(place, write_value(proc_mount), "ProcMountType is not allowed")
 
 
-RULE = FieldRule("allowedProcMountTypes", concerns, validate_container=validate_container)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """Only `Default`; from v1.35 on baseline lets pods with user namespaces have more."""
+    if not enforced.covers(BASELINE, before=35) and not enforced.covers(RESTRICTED):
+        yield Demand(
+            "variables.containers.all(c, c.?securityContext.?procMount.orValue('Default') == 'Default')",
+            "securityContext.procMount must be Default",
+        )
+
+
+RULE = FieldRule("allowedProcMountTypes", concerns, validate_container=validate_container, demand=demand)

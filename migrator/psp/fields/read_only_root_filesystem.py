@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_invalid
 from migrator.psp.model import PodSecurityPolicy
@@ -36,6 +37,19 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
         yield write_invalid(place, "false", "ReadOnlyRootFilesystem must be set to true")
 
 
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """True, where the policy wants it."""
+    if policy.read_only_root_filesystem:
+        yield Demand(
+            "variables.containers.all(c, c.?securityContext.?readOnlyRootFilesystem.orValue(false))",
+            "every container must set securityContext.readOnlyRootFilesystem: true",
+        )
+
+
 RULE = FieldRule(
-    "readOnlyRootFilesystem", concerns, default_container=default_container, validate_container=validate_container
+    "readOnlyRootFilesystem",
+    concerns,
+    default_container=default_container,
+    validate_container=validate_container,
+    demand=demand,
 )

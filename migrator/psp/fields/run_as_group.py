@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.psp.demand import Demand, Enforced
 from migrator.psp.field_rule import Default, FieldRule
-from migrator.psp.groups import get_default_group, validate_groups
+from migrator.psp.groups import demand_group, get_default_group, validate_groups
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_effective
 
@@ -32,4 +33,15 @@ def validate_container(policy: PodSecurityPolicy, pod: Object, container: Object
     yield from validate_groups(policy.run_as_group, groups, (*path, "securityContext"))
 
 
-RULE = FieldRule("runAsGroup", concerns, default_container=default_container, validate_container=validate_container)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """A group in a range, of every container."""
+    yield from demand_group(policy.run_as_group, "runAsGroup", of_container=True)
+
+
+RULE = FieldRule(
+    "runAsGroup",
+    concerns,
+    default_container=default_container,
+    validate_container=validate_container,
+    demand=demand,
+)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.level import RESTRICTED
+from migrator.psp.demand import Demand, Enforced, write_effective
 from migrator.psp.field_rule import Default, FieldRule
+from migrator.psp.groups import demand_group
 from migrator.psp.messages import write_invalid, write_required, write_value
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object, get_effective
@@ -59,4 +62,22 @@ def _validate_non_root(non_root: bool | None, user: int | None, place: FieldPath
         yield write_invalid((*place, "runAsUser"), "0", "running with the root UID is forbidden")
 
 
-RULE = FieldRule("runAsUser", concerns, default_container=default_container, validate_container=validate_container)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """A user of the ranges, or one that is not root."""
+    if policy.run_as_user.rule != "MustRunAsNonRoot":
+        yield from demand_group(policy.run_as_user, "runAsUser", of_container=True)
+    elif not enforced.covers(RESTRICTED, since=23, before=35):
+        user, non_root = write_effective("runAsUser"), write_effective("runAsNonRoot")
+        yield Demand(
+            f"variables.containers.all(c, {user}.orValue(1) != 0 && {non_root}.orValue({user}.hasValue()))",
+            "containers must not run as root: set securityContext.runAsNonRoot: true or a runAsUser above 0",
+        )
+
+
+RULE = FieldRule(
+    "runAsUser",
+    concerns,
+    default_container=default_container,
+    validate_container=validate_container,
+    demand=demand,
+)

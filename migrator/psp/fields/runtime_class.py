@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrator.psp.demand import Demand, Enforced, write_texts
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_invalid, write_value
 from migrator.psp.model import PodSecurityPolicy
@@ -31,4 +32,17 @@ def validate_pod(policy: PodSecurityPolicy, pod: Object) -> Iterator[str]:
     yield write_invalid("spec.runtimeClassName", write_value(name))
 
 
-RULE = FieldRule("runtimeClass", concerns, default_pod=default_pod, validate_pod=validate_pod)
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """No runtime class that is not listed."""
+    if policy.runtime_class is None or "*" in policy.runtime_class.allowed_names:
+        return
+    names = policy.runtime_class.allowed_names
+    yield Demand(
+        f"!has(object.spec.runtimeClassName) || object.spec.runtimeClassName in {write_texts(names)}"
+        if names
+        else "!has(object.spec.runtimeClassName)",
+        f"runtimeClassName must be {' or '.join(names)}" if names else "runtimeClassName must not be set",
+    )
+
+
+RULE = FieldRule("runtimeClass", concerns, default_pod=default_pod, validate_pod=validate_pod, demand=demand)

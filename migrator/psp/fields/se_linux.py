@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from migrator.model.field import FieldPath
+from migrator.psp.demand import POD_CONTEXT, Demand, Enforced, write_text, write_texts
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_invalid, write_required, write_value
 from migrator.psp.model import PodSecurityPolicy, SELinuxOptions
@@ -71,6 +72,38 @@ def are_levels_equal(one: str, other: str) -> bool:
     )
 
 
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """The policy's options for the pod, and for the containers that have their own."""
+    required = _get_required_options(policy)
+    if required is None:
+        return
+    equal = " && ".join(_write_is_equal(part, getattr(required, part)) for part in ("level", "role", "type", "user"))
+    pod = f"{POD_CONTEXT}.?seLinuxOptions.optMap(o, {equal}).orValue(false)"
+    container = f"c.?securityContext.?seLinuxOptions.optMap(o, {equal}).orValue(true)"
+    options = ", ".join(f"{name} {value}" for name, value in required.to_object().items())
+    yield Demand(
+        f"{pod} && variables.containers.all(c, {container})",
+        f"securityContext.seLinuxOptions of the pod must be set to {options or 'no values'}, and not otherwise below",
+    )
+
+
+def _write_is_equal(part: str, wanted: str) -> str:
+    value = f"o.?{part}.orValue('')"
+    sensitivity, colon, categories = wanted.partition(":")
+    if part != "level" or not colon or "," not in categories:
+        return f"{value} == {write_text(wanted)}"
+    # The order of the categories does not matter.
+    return (
+        f"{value}.startsWith({write_text(sensitivity + colon)})"
+        f" && sets.equivalent({value}.split(':', 2)[1].split(','), {write_texts(categories.split(','))})"
+    )
+
+
 RULE = FieldRule(
-    "seLinux", concerns, default_pod=default_pod, validate_pod=validate_pod, validate_container=validate_container
+    "seLinux",
+    concerns,
+    default_pod=default_pod,
+    validate_pod=validate_pod,
+    validate_container=validate_container,
+    demand=demand,
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from migrator.model.field import FieldPath
+from migrator.psp.demand import POD_CONTEXT, Demand, Enforced
 from migrator.psp.field_rule import Default, FieldRule
 from migrator.psp.messages import write_annotation_path, write_forbidden
 from migrator.psp.model import PodSecurityPolicy
@@ -20,6 +21,7 @@ from migrator.psp.pod import (
     get_security_context,
     get_spec,
 )
+from migrator.psp.profiles import describe_profiles, write_is_allowed
 
 
 def convert_field(profile: Object) -> str:
@@ -97,6 +99,36 @@ def _validate(policy: PodSecurityPolicy, profile: str, key: str) -> Iterator[str
         yield write_forbidden(write_annotation_path(key), text)
 
 
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """A listed profile for the pod, and for the containers that have their own; none where none is listed."""
+    allowed = policy.seccomp.allowed or frozenset()
+    if "*" in allowed:
+        return
+    if allowed <= {""} and policy.seccomp.default:
+        yield Demand("false", "no pod is admitted: the policy writes a seccomp profile that it does not allow")
+        return
+    if allowed <= {""}:
+        yield Demand(
+            f"!{POD_CONTEXT}.?seccompProfile.hasValue()"
+            " && variables.containers.all(c, !c.?securityContext.?seccompProfile.hasValue())",
+            "securityContext.seccompProfile must not be set",
+        )
+        return
+    inside = write_is_allowed(allowed)
+    unset = "true" if "" in allowed and not policy.seccomp.default else "false"
+    yield Demand(
+        f"{POD_CONTEXT}.?seccompProfile.optMap(p, {inside}).orValue({unset})"
+        f" && variables.containers.all(c, c.?securityContext.?seccompProfile.optMap(p, {inside}).orValue(true))",
+        f"securityContext.seccompProfile of the pod must be set to {describe_profiles(allowed)}, "
+        "and not otherwise below",
+    )
+
+
 RULE = FieldRule(
-    "seccomp", concerns, default_pod=default_pod, validate_pod=validate_pod, validate_container=validate_container
+    "seccomp",
+    concerns,
+    default_pod=default_pod,
+    validate_pod=validate_pod,
+    validate_container=validate_container,
+    demand=demand,
 )

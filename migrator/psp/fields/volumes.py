@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from migrator.model.field import FieldPath
+from migrator.podsecurity.checks.restricted_volumes import ALLOWED as RESTRICTED_SOURCES
+from migrator.podsecurity.level import BASELINE, RESTRICTED
+from migrator.psp.demand import Demand, Enforced, write_text, write_texts
 from migrator.psp.field_rule import FieldRule
 from migrator.psp.messages import write_invalid, write_value
 from migrator.psp.model import AllowedHostPath, PodSecurityPolicy
 from migrator.psp.pod import Object, get_spec, visit_containers
-from migrator.psp.volume_types import find_volume_type
+from migrator.psp.volume_types import VOLUME_TYPES, find_volume_type
 
 
 def concerns(policy: PodSecurityPolicy) -> bool:
@@ -118,4 +121,92 @@ _FURTHER_CHECKS: Final[Mapping[str, Callable[[PodSecurityPolicy, Object, Object,
     "csi": _validate_csi,
 }
 
-RULE = FieldRule("volumes", concerns, validate_pod=validate_pod)
+
+def demand(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    """Volumes of the listed types, paths and drivers."""
+    yield from _demand_types(policy, enforced)
+    for source, demand_more in (
+        ("hostPath", _demand_host_paths),
+        ("flexVolume", _demand_flex_drivers),
+        ("csi", _demand_csi_drivers),
+    ):
+        if source in _list_left(enforced) and not {"*", source}.isdisjoint(policy.volumes):
+            yield from demand_more(policy)
+
+
+def _list_left(enforced: Enforced) -> frozenset[str]:
+    """List the sources of volumes that are not refused already; those of Kubernetes 1.24."""
+    if enforced.covers(RESTRICTED):
+        return RESTRICTED_SOURCES.intersection(VOLUME_TYPES)
+    return frozenset(VOLUME_TYPES) - ({"hostPath"} if enforced.covers(BASELINE) else set())
+
+
+def _demand_types(policy: PodSecurityPolicy, enforced: Enforced) -> Iterator[Demand]:
+    left = _list_left(enforced)
+    listed = [source for source in VOLUME_TYPES if source in left and VOLUME_TYPES[source] in policy.volumes]
+    if "*" in policy.volumes or len(listed) == len(left):
+        return
+    wanted = [f"has(v.{source})" for source in listed]
+    described = listed
+    if "secret" in listed and "projected" not in listed:
+        wanted.append(_IS_TOKEN)
+        described = [*listed, "projected (a service account's token)"]
+    yield Demand(
+        f"variables.volumes.all(v, {' || '.join(wanted)})" if wanted else "variables.volumes.size() == 0",
+        f"volumes must be of {', '.join(described)}" if wanted else "volumes must not be used",
+    )
+
+
+# As is_service_account_token; a source is of one kind only.
+_IS_TOKEN: Final = (
+    "has(v.projected) && v.projected.?sources.orValue([]).all(s,"
+    " has(s.serviceAccountToken)"
+    " && s.serviceAccountToken.path == 'token' && s.serviceAccountToken.?audience.orValue('') == ''"
+    " || has(s.configMap) && s.configMap.?name.orValue('') == 'kube-root-ca.crt'"
+    " || has(s.downwardAPI) && s.downwardAPI.?items.orValue([]).all(i,"
+    " i.path == 'namespace' && i.?fieldRef.?fieldPath.orValue('') == 'metadata.namespace'))"
+)
+
+
+def _demand_host_paths(policy: PodSecurityPolicy) -> Iterator[Demand]:
+    allowed = policy.allowed_host_paths
+    writable = [_write_is_below(entry.path_prefix) for entry in allowed if not entry.read_only]
+    read_only = [_write_is_below(entry.path_prefix) for entry in allowed if entry.read_only]
+    if not allowed:
+        return
+    if read_only:
+        mounts = "c.?volumeMounts.orValue([]).all(m, m.name != v.name || m.?readOnly.orValue(false))"
+        writable.append(f"({' || '.join(read_only)}) && variables.containers.all(c, {mounts})")
+    paths = ", ".join(
+        f"{entry.path_prefix} (mounted with readOnly: true)" if entry.read_only else entry.path_prefix
+        for entry in allowed
+    )
+    yield Demand(
+        f"variables.volumes.all(v, !has(v.hostPath) || {' || '.join(writable)})", f"hostPath must be below {paths}"
+    )
+
+
+def _write_is_below(prefix: str) -> str:
+    bare = prefix.removesuffix("/")
+    below = f"v.hostPath.path.startsWith({write_text(bare + '/')})"
+    return f"v.hostPath.path == {write_text(bare)} || {below}" if bare else below
+
+
+def _demand_flex_drivers(policy: PodSecurityPolicy) -> Iterator[Demand]:
+    if policy.allowed_flex_volumes:
+        yield Demand(
+            f"variables.volumes.all(v, !has(v.flexVolume) || v.flexVolume.driver in "
+            f"{write_texts(policy.allowed_flex_volumes)})",
+            f"flexVolume.driver must be {' or '.join(policy.allowed_flex_volumes)}",
+        )
+
+
+def _demand_csi_drivers(policy: PodSecurityPolicy) -> Iterator[Demand]:
+    if policy.allowed_csi_drivers:
+        yield Demand(
+            f"variables.volumes.all(v, !has(v.csi) || v.csi.driver in {write_texts(policy.allowed_csi_drivers)})",
+            f"csi.driver must be {' or '.join(policy.allowed_csi_drivers)}",
+        )
+
+
+RULE = FieldRule("volumes", concerns, validate_pod=validate_pod, demand=demand)

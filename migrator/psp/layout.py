@@ -1,0 +1,84 @@
+"""Long expressions over several lines, as a person would break them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_OPENING = "([{"
+_CLOSING = ")]}"
+
+
+def fold_expression(text: str, width: int = 100) -> str:
+    """Break an expression that is longer than `width` at its operators, else inside its longest pair of brackets."""
+    if len(text) <= width:
+        return text
+    for operator in (" || ", " && "):
+        parts = _split(text, operator)
+        if len(parts) > 1:
+            return _fill([fold_expression(part, width) for part in parts], width, "", operator[1:])
+    start, end = max(_find_brackets(text), key=lambda pair: pair[1] - pair[0], default=(0, 0))
+    if end - start < 2:
+        return text
+    head, inside, tail = text[: start + 1], text[start + 1 : end], text[end:]
+    if text[start] == "(":
+        name, comma, body = inside.partition(", ")
+        if comma and name.isidentifier():
+            head, inside = f"{head}{name},", body
+        lines = fold_expression(inside, width - 2)
+    else:
+        lines = _fill(_split(inside, ", "), width - 2, ",", "")
+    return f"{head}\n{_indent(lines)}\n{tail}"
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def _fill(items: list[str], width: int, end: str, start: str) -> str:
+    """Put items on lines, as many as fit; between two of them a line ends with `end`, and the next has `start`."""
+    lines = [items[0]]
+    for item in items[1:]:
+        joined = f"{lines[-1]}{end} {start}{item}"
+        if "\n" in joined or len(joined) > width:
+            lines[-1] += end
+            lines.append(start + item)
+        else:
+            lines[-1] = joined
+    return "\n".join(lines)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split where the separator stands in no brackets and no string."""
+    parts, start = [], 0
+    for index, depth in _walk(text):
+        if depth == 0 and index >= start and text.startswith(separator, index):
+            parts.append(text[start:index])
+            start = index + len(separator)
+    return [*parts, text[start:]]
+
+
+def _find_brackets(text: str) -> Iterator[tuple[int, int]]:
+    """Find the outermost pairs of brackets."""
+    start = 0
+    for index, depth in _walk(text):
+        if depth == 1 and text[index] in _OPENING:
+            start = index
+        elif depth == 0 and text[index] in _CLOSING:
+            yield start, index
+
+
+def _walk(text: str) -> Iterator[tuple[int, int]]:
+    """Give each place outside of strings with the number of brackets around it; a bracket's own side counts."""
+    depth, index = 0, 0
+    while index < len(text):
+        character = text[index]
+        if character == "'":
+            index += 1
+            while text[index] != "'":
+                index += 2 if text[index] == "\\" else 1
+        elif character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth -= 1
+        yield index, depth
+        index += 1

@@ -1,0 +1,229 @@
+"""What the policies of a namespace forbade beyond its Pod Security level, as one ValidatingAdmissionPolicy.
+
+Policies that one identity may use are alternatives: a pod needs one of them. Where each of them wants the same, that
+stands alone; what is left is one disjunction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from migrator.psp.authorize import MASTERS
+from migrator.psp.demand import Demand, Enforced, write_text, write_texts
+from migrator.psp.fields import CONTAINER_RULES, POD_RULES
+from migrator.psp.layout import fold_expression
+from migrator.psp.model import PodSecurityPolicy
+
+Subject = tuple[str, str]
+"""A User or Group, and its name; a service account is the user of its name."""
+
+_BASE_VARIABLES: Final[Mapping[str, str]] = {
+    "containers": "object.spec.containers + object.spec.?initContainers.orValue([])",
+    "volumes": "object.spec.?volumes.orValue([])",
+    "groups": "request.userInfo.?groups.orValue([])",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What policies demand that want the same, of the pods of those who may use one; None stands for everybody."""
+
+    policies: tuple[str, ...]
+    subjects: frozenset[Subject] | None
+    demands: tuple[Demand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A named expression."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """An expression that must be true, and what a developer is told where it is not: a text or an expression."""
+
+    expression: str
+    message: str = ""
+    message_expression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """The content of a ValidatingAdmissionPolicy; `policies` are those that it takes the place of."""
+
+    policies: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    validations: tuple[Validation, ...]
+
+
+@lru_cache(maxsize=4096)
+def list_demands(policy: PodSecurityPolicy, enforced: Enforced) -> tuple[Demand, ...]:
+    """List what a policy demands beyond what is enforced already."""
+    rules = dict.fromkeys((*POD_RULES, *CONTAINER_RULES))
+    return tuple(demand for rule in rules for demand in rule.demand(policy, enforced))
+
+
+def find_residue(
+    namespace: str,
+    policies: Iterable[PodSecurityPolicy],
+    subjects: Mapping[str, frozenset[Subject]],
+    enforced: Enforced,
+) -> Residue | None:
+    """Find what is left to be demanded of the pods of a namespace; None where that is nothing.
+
+    `subjects` are those whom RBAC lets use each policy there; administrators (system:masters) may use all.
+    """
+    alternatives = _reduce(_list_alternatives(namespace, policies, subjects, enforced))
+    common = [item for item in alternatives[0].demands if all(item in other.demands for other in alternatives)]
+    rests = [
+        replace(item, demands=tuple(demand for demand in item.demands if demand not in common))
+        for item in alternatives
+    ]
+    exempt = next((item for item in rests if not item.demands), None)
+    left = [item for item in rests if item.demands]
+    names = [name for item in alternatives for name in item.policies]
+    said = _say_policies(names)
+    validations = [Validation(item.expression, f"{item.message} ({said})") for item in common]
+    own, more = _validate_left(namespace, exempt, left)
+    validations += more
+    if not validations:
+        return None
+    texts = "\n".join([*(item.expression for item in own), *(item.expression for item in validations)])
+    base = {**_BASE_VARIABLES, "users": _write_users(namespace)}
+    used = [Variable(name, text) for name, text in base.items() if f"variables.{name}." in texts]
+    folded = (replace(item, expression=fold_expression(item.expression)) for item in validations)
+    return Residue(tuple(sorted(names)), (*used, *own), tuple(folded))
+
+
+def _list_alternatives(
+    namespace: str,
+    policies: Iterable[PodSecurityPolicy],
+    subjects: Mapping[str, frozenset[Subject]],
+    enforced: Enforced,
+) -> Iterator[Alternative]:
+    # Every pod has a service account, which is in the last two; only who is not known at all is not in the first.
+    everybody = {
+        ("Group", name)
+        for name in ("system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    }
+    for policy in policies:
+        own = subjects.get(policy.name, frozenset()) | {("Group", MASTERS)}
+        yield Alternative((policy.name,), own if everybody.isdisjoint(own) else None, list_demands(policy, enforced))
+
+
+def _reduce(alternatives: Iterable[Alternative]) -> list[Alternative]:
+    """Join those that demand the same, and take from each whoever may use one that demands less."""
+    joined: dict[frozenset[Demand], Alternative] = {}
+    for item in alternatives:
+        key = frozenset(item.demands)
+        known = joined.get(key)
+        joined[key] = item if known is None else _join(known, item)
+    reduced = []
+    for key, item in joined.items():
+        subjects = item.subjects
+        for other in (joined[smaller] for smaller in joined if smaller < key):
+            if other.subjects is None:
+                break
+            if subjects is not None:
+                subjects -= other.subjects
+        else:
+            if subjects is None or subjects:
+                reduced.append(replace(item, subjects=subjects))
+    return reduced
+
+
+def _join(one: Alternative, other: Alternative) -> Alternative:
+    everybody = one.subjects is None or other.subjects is None
+    subjects = None if everybody else (one.subjects or frozenset()) | (other.subjects or frozenset())
+    return Alternative((*one.policies, *other.policies), subjects, one.demands)
+
+
+def _validate_left(
+    namespace: str, exempt: Alternative | None, left: Sequence[Alternative]
+) -> tuple[list[Variable], list[Validation]]:
+    """Validate what not all alternatives demand; whoever may use one that demands nothing more is exempt."""
+    if exempt is not None and exempt.subjects is None:
+        return [], []
+    if exempt is not None and not left:
+        return [], [Validation(_write_is_one_of(exempt), _say_not_granted(exempt))]
+    variables = [Variable("exempt", fold_expression(_write_is_one_of(exempt)))] if exempt is not None else []
+    unless = "variables.exempt || " if exempt is not None else ""
+    validations = []
+    if all(item.subjects == left[0].subjects for item in left) and left[0].subjects is not None:
+        granted = fold_expression(unless + _write_is_one_of(left[0]))
+        validations = [Validation(granted, _say_not_granted(exempt, *left))]
+        left = [replace(item, subjects=None) for item in left]
+    if len(left) == 1:
+        return variables, [*validations, *_validate_demands(left[0], unless)]
+    names = _name_variables(left)
+    variables += [Variable(name, _write_failures(item)) for name, item in zip(names, left, strict=True)]
+    return variables, [*validations, _validate_one_of(dict(zip(names, left, strict=True)), unless)]
+
+
+def _validate_demands(item: Alternative, unless: str) -> Iterator[Validation]:
+    for demand in item.demands:
+        yield Validation(unless + demand.expression, f"{demand.message} ({_say_policies(item.policies)})")
+
+
+def _validate_one_of(alternatives: Mapping[str, Alternative], unless: str) -> Validation:
+    told = (
+        f"{write_text(f'; {item.policies[0]}: ')} + variables.{name}.join(', ')"
+        for name, item in alternatives.items()
+    )
+    return Validation(
+        unless + " || ".join(f"variables.{name}.size() == 0" for name in alternatives),
+        message_expression="\n+ ".join(["'none of the PodSecurityPolicies is met'", *told]),
+    )
+
+
+def _write_failures(item: Alternative) -> str:
+    """Write the list of what a pod lacks for an alternative."""
+    tests = (f"{fold_expression(demand.expression)} ? '' : {write_text(demand.message)}" for demand in item.demands)
+    lines = ",\n".join(tests).replace("\n", "\n  ")
+    failures = f"[\n  {lines}\n].filter(m, m != '')"
+    if item.subjects is None:
+        return failures
+    return f"!({fold_expression(_write_is_one_of(item))}) ? ['not granted'] : {failures}"
+
+
+def _write_is_one_of(item: Alternative) -> str:
+    parts = []
+    for kind, variable in (("User", "users"), ("Group", "groups")):
+        names = sorted(name for of, name in item.subjects or () if of == kind)
+        if names:
+            parts.append(f"variables.{variable}.exists(s, s in {write_texts(names)})")
+    return " || ".join(parts)
+
+
+def _write_users(namespace: str) -> str:
+    account = write_text(f"system:serviceaccount:{namespace}:")
+    return f"[request.userInfo.username,\n {account} + object.spec.?serviceAccountName.orValue('default')]"
+
+
+def _name_variables(items: Sequence[Alternative]) -> list[str]:
+    names: list[str] = []
+    for item in items:
+        name = stem = "psp_" + re.sub(r"[^A-Za-z0-9]", "_", item.policies[0])
+        number = 2
+        while name in names:
+            name, number = f"{stem}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _say_policies(names: Sequence[str]) -> str:
+    listed = sorted(names)
+    shown = ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
+    return f"PodSecurityPolicy {shown}"
+
+
+def _say_not_granted(*items: Alternative | None) -> str:
+    names = [name for item in items if item is not None for name in item.policies]
+    return f"neither the pod's service account nor who creates the pod was granted {_say_policies(names)}"
