@@ -19,6 +19,9 @@ from migrator.sources.tables import load_table  # noqa: E402
 from migrator.strategies.hardening import describe_strategy  # noqa: E402
 from migrator.yaml.write import write_flow  # noqa: E402
 
+SHOWN = 40
+"""Lines of a diff that the page shows."""
+
 RULES = ("host_port", "host_network", "rollout", "pod_security", "pod_security_policy")
 STRATEGIES = sorted(path.stem for path in (ROOT / "migrator" / "strategies").glob("*.yaml"))
 
@@ -154,7 +157,8 @@ def _write_example(example: tuple[Path, str] | None) -> Iterator[str]:
     yield f"From [{folder.name}](../{name}):" if diff else f"From [{folder.name}](../{name}), which stays as it is."
     yield ""
     if diff:
-        yield from ("```diff", *diff.rstrip("\n").split("\n"), "```", "")
+        lines = diff.rstrip("\n").split("\n")
+        yield from ("```diff", *lines[:SHOWN], *(["…"] if len(lines) > SHOWN else []), "```", "")
 
 
 if __name__ == "__main__":
