@@ -48,7 +48,7 @@ wheel-test: $(VENV)/ready ## the wheel, built, installed in a clean environment 
 conformance: $(VENV)/ready ## Kubernetes' own programs as judges: needs Go; the first run builds them
 	.ci/conformance $(BIN)/python
 
-bench: $(VENV)/installed ## side by side with ruamel.yaml's round trip: takes minutes
+bench: $(VENV)/installed ## side by side with ruamel.yaml's round trip, and with kompose: takes minutes
 	$(BIN)/python benchmarks/run.py
 
 bench-large: $(VENV)/installed ## a dump of 150,000 pods: time and memory; takes minutes and 2.5 GB of disk

@@ -18,8 +18,53 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+STACK = """\
+version: '2'
+services:
+  web:
+    image: nginx:1.27
+    ports:
+      - "{port}:80"
+    links:
+      - api
+    volumes:
+      - content:/usr/share/nginx/html
+  api:
+    image: registry.example.com/api:1.0
+    expose:
+      - "8080"
+    environment:
+      DATABASE: db
+    labels:
+      io.rancher.scheduler.affinity:host_label: tier=app
+  db:
+    image: postgres:16
+    volumes:
+      - data:/var/lib/postgresql/data
+volumes:
+  content: {{}}
+  data: {{}}
+"""
+RANCHER_STACK = """\
+version: '2'
+services:
+  web:
+    scale: 2
+    health_check: {port: 80, request_line: GET / HTTP/1.0, interval: 2000, response_timeout: 2000}
+  api:
+    scale: 3
+"""
 TEAMS = ("payments", "search", "media", "checkout", "identity", "reports", "mail", "maps")
 DOCUMENTS_PER_FILE = 250
+
+
+def write_stacks(folder: Path, count: int) -> None:
+    """Write so many Rancher v1.6 stacks of three services, each in a folder of its own."""
+    for number in range(count):
+        stack = folder / f"stack-{number:04d}"
+        stack.mkdir(parents=True)
+        (stack / "docker-compose.yml").write_text(STACK.format(port=10000 + number), encoding="utf-8")
+        (stack / "rancher-compose.yml").write_text(RANCHER_STACK, encoding="utf-8")
 
 
 def write_deployment(number: int) -> str:

@@ -22,11 +22,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from generate import write_policies
+from generate import write_policies, write_stacks
 
 HERE = Path(__file__).resolve().parent
 MIGRATOR = (sys.executable, "-m", "migrator")
 POLICIES, BINDINGS = 500, 10000
+STACKS = 200
 COMMANDS = {"audit": ("audit", "--quiet"), "diff": ("diff", "--quiet", "--exit-zero")}
 
 
@@ -58,6 +59,7 @@ def main() -> None:
         show_policies(whole, options.repeat)
         show_start(max(options.repeat * 5, 5))
         show_kube_linter(whole / "tree", options.repeat)
+        show_stacks(folder / "stacks", options.repeat)
 
 
 def generate(folder: Path, deployments: int) -> Path:
@@ -185,6 +187,26 @@ def show_kube_linter(tree: Path, repeat: int) -> None:
     run = measure([program, "lint", tree], repeat, exit_codes=(0, 1))
     size = measure_size(tree.iterdir())
     print(f"kube-linter lint: {run.wall:.2f} s, {size / run.wall:.2f} MB/s")
+
+
+def show_stacks(tree: Path, repeat: int) -> None:
+    """Print what a tree of Rancher stacks costs in one run, beside one run of kompose for each stack."""
+    write_stacks(tree, STACKS)
+    run = measure([*MIGRATOR, "diff", "--quiet", "--exit-zero", "--jobs", "1", tree], repeat)
+    print(
+        f"{STACKS} Rancher stacks in one run, translated, planned, rendered: {run.wall / STACKS * 1000:.1f} ms for "
+        f"each, {run.cpu / STACKS * 1000:.1f} ms of processor time"
+    )
+    program = shutil.which("kompose")
+    if program is None:
+        print("kompose is not on PATH: left out (it took 37 ms for one stack on the development machine)")
+        return
+    compose = tree / "stack-0000" / "docker-compose.yml"
+    other = measure([program, "convert", "--stdout", "-f", compose], repeat * 3)
+    print(
+        f"kompose convert, one run for one stack: {other.wall * 1000:.1f} ms, {other.cpu * 1000:.1f} ms of processor "
+        f"time: {other.wall / run.wall * STACKS:.1f} times as long"
+    )
 
 
 def measure_size(files: Iterable[Path]) -> float:

@@ -175,7 +175,9 @@ def _add_translation(folder: StackFolder, name: str, translation: Translation, r
         namespace, kind, named = taken[0]
         what = f"{kind} {named} in namespace {namespace}" if namespace else f"{kind} {named}"
         problem = f"stack {name} would make {what}, as stack {result.makers[taken[0]]} does"
-        hint = "give the stacks different names with --stack, and namespaces of their own (rancher.namespace)"
+        hint = "give each stack a namespace of its own: leave rancher.namespace out"
+        if name == result.makers[taken[0]]:
+            hint = "two stacks of one name: convert one of them in a run of its own, with --stack NAME"
         result.errors.append(InputError(path, problem, hint=hint))
         return
     result.makers.update(dict.fromkeys(made, name))

@@ -1,4 +1,4 @@
-"""The real API server of v1.34 takes every object that the published stacks become."""
+"""The real API server of v1.34 takes every object that stacks become, as translated and as planned."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from migrator.sources.rancher import RancherPolicy, Translation, translate_stack
 sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
 
 from control_plane import ControlPlane, name_missing_requirement
-from test_rancher_corpus import CORPUS, read_with_samples
+from planned_stacks import plan_stacks
+from test_rancher_corpus import CORPUS, answer_question, read_with_samples
 
 from migrator.errors import InputError
-from migrator.sources.rancher import find_stacks
+from migrator.sources.rancher import find_stacks, read_answers
 
-pytestmark = [
-    pytest.mark.conformance,
-    pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of published stacks is not here"),
-]
+pytestmark = pytest.mark.conformance
+needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of published stacks is not here")
+SAMPLE = Path(__file__).parents[2] / "samples" / "rancher-v1.6"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def _translations() -> Iterator[tuple[Path, Translation]]:
         yield folder.path.relative_to(CORPUS), translation
 
 
+@needs_corpus
 def test_the_api_server_takes_every_object(api_server: ControlPlane) -> None:
     client = api_server.client
     problems: list[str] = []
@@ -64,3 +65,30 @@ def test_the_api_server_takes_every_object(api_server: ControlPlane) -> None:
                 )
     assert problems == []
     assert accepted > 300
+
+
+def _apply(api_server: ControlPlane, objects: list[dict[str, Any]]) -> list[str]:
+    """Apply objects as `kubectl apply --server-side --dry-run=server --validate=strict` does; give the refusals."""
+    problems = []
+    for data in sorted(objects, key=lambda item: item["kind"] != "Namespace"):
+        response = api_server.client.apply(data, dry_run=data["kind"] != "Namespace")
+        if response.status not in (200, 201) or response.warnings:
+            name = f"{data['metadata'].get('namespace')}/{data['kind']}/{data['metadata']['name']}"
+            problems.append(f"{name}: {response.message} {response.warnings}")
+    return problems
+
+
+@needs_corpus
+def test_the_api_server_takes_what_is_planned_for_all_stacks_in_one_run(api_server: ControlPlane) -> None:
+    plan, objects, refused = plan_stacks(CORPUS, ask=answer_question)
+    namespaces = [item for item in objects if item["kind"] == "Namespace"]
+    assert (len(namespaces), refused) > (100, 0)
+    assert len([entry for entry in plan.port_map if entry.type == "NodePort"]) > 50
+    assert _apply(api_server, objects) == []
+
+
+def test_the_api_server_takes_what_is_planned_for_the_sample(api_server: ControlPlane) -> None:
+    _, objects, refused = plan_stacks(SAMPLE, answers=read_answers(SAMPLE / "answers.txt"))
+    assert not refused
+    assert len(objects) > 10
+    assert _apply(api_server, objects) == []

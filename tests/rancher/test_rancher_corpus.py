@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of publi
 _SAMPLES = {"int": "1", "boolean": "true", "password": "correct horse", "service": "other/service"}
 
 
-def _answer(question: Question) -> str:
+def answer_question(question: Question) -> str:
     """Give what a person might type for a required question without a default."""
     return question.options[0] if question.options else _SAMPLES.get(question.type, "sample")
 
@@ -38,7 +38,7 @@ def _answer(question: Question) -> str:
 def read_with_samples(folder: StackFolder) -> Stack:
     files = [folder.docker_compose, *([folder.rancher_compose] if folder.rancher_compose else [])]
     questions = [question for path in files for question in find_questions(path, read_text(path))]
-    answers = {question.variable: _answer(question) for question in questions if question.required}
+    answers = {question.variable: answer_question(question) for question in questions if question.required}
     return read_stack(
         folder, {name: value for name, value in answers.items() if not _has_default(name, questions)}, None
     )

@@ -36,7 +36,7 @@ class MissingAnswersError(InputError):
         super().__init__(
             path,
             "no answer for " + ", ".join(_name_question(question) for question in questions),
-            hint="Give them with --answers FILE, one KEY=VALUE a line.",
+            hint="Give them with --answers FILE, one KEY=VALUE a line, or on a terminal with --ask.",
         )
 
 

@@ -508,7 +508,9 @@ class _Drafter:
                 for key in ("priority", "backend_name"):
                     if isinstance(rule, Mapping) and rule.get(key) not in (None, "", 0):
                         origin = service.origin_of(section, "port_rules", place, key)
-                        message = "An Ingress has no priorities or backend names: the longest path of a host wins."
+                        message = (
+                            "Priorities and backend names are gone; of an Ingress the longest path of a host wins."
+                        )
                         self.fates.append(report(origin, message))
 
 

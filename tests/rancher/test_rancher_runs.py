@@ -1,0 +1,121 @@
+"""Several stacks in one run: bad ones beside good ones, shared namespaces, ports that more than one claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import WriteStack
+from planned_stacks import plan_stacks
+
+from migrator.errors import InputError
+from migrator.model.inventory import Inventory
+from migrator.policy.load import load_policy
+from migrator.rules.stacks import find_stack_conflicts
+from migrator.sources.rancher import RancherPolicy, read_answers
+from migrator.sources.read import ReadOptions, read_sources
+from migrator.sources.stacks import StackOptions
+
+KINDS = load_policy(None, []).workload_kinds
+WEB = "web: {image: nginx, ports: ['8080:80']}\n"
+LB = "lb: {image: rancher/lb-service-haproxy, ports: ['80:80']}\nweb: {image: nginx}\n"
+LB_RULE = "lb: {lb_config: {port_rules: [{source_port: 80, service: web, target_port: 80}]}}\n"
+
+
+def read_run(folder: Path, policy: RancherPolicy | None = None) -> Inventory:
+    return read_sources([str(folder)], ReadOptions(KINDS, stacks=StackOptions(policy=policy)))
+
+
+BAD = {
+    "range": ("web:\n  image: x\n  ports:\n  - 80-82:80-82\n", 4, "'ports': PortWrongFormat: '80-82:80-82'"),
+    "host": ("web:\n  image: x\n  ports: ['70000:80']\n", 3, "'ports': PortInvalidPublicPort"),
+    "container": ("web:\n  image: x\n  ports: ['80:0']\n", 3, "'ports': PortInvalidPrivatePort"),
+    "protocol": ("web:\n  image: x\n  ports: ['80:80/sctp']\n", 3, "'ports': PortInvalidProtocol"),
+    "address": ("web:\n  image: x\n  ports: ['999.1.1.1:80:80']\n", 3, "'ports': PortWrongFormat"),
+    "list": ("web:\n  image: x\n  ports: {a: b}\n", 3, "'ports' contains an invalid type, it should be an array"),
+    "map": ("web:\n  image: x\n  environment: 5\n", 3, "'environment' contains an invalid type"),
+    "interpolation": ("web:\n  image: x:${TAG:-1}\n", 2, 'Invalid interpolation format for key "image"'),
+    "version": ("version: '3'\nservices: {}\n", 1, "Unsupported compose file version: 3"),
+    "scalar": ("web: nginx\n", 1, "doesn't have any configuration options"),
+    "image": ("web:\n  ports: ['80:80']\n", 1, "has neither an image nor a build path"),
+    "extends": ("web:\n  extends: {service: gone}\n", 2, "Failed to find service gone to extend"),
+    "yaml": ("web:\n  image: x\n   ports: []\n", 3, "not YAML"),
+    "top": ("- web\n", 1, "Top level object must be a mapping"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_refused_in_rancher_s_words_with_its_place(write_stack: WriteStack, name: str) -> None:
+    text, line, words = BAD[name]
+    folder = write_stack(text)
+    (error,) = read_run(folder).errors
+    assert (error.path.rpartition("/")[2], error.line) == ("docker-compose.yml", line)
+    assert words in error.problem
+
+
+def test_the_other_stacks_of_the_tree_are_converted(write_stack: WriteStack, tmp_path: Path) -> None:
+    for name, (text, _, _) in BAD.items():
+        write_stack(text, name=name)
+    write_stack(WEB, name="good")
+    question = ".catalog: {questions: [{variable: TAG, label: Which, required: true}]}\n"
+    write_stack("web: {image: 'x:${TAG}'}\n", question, name="unanswered")
+    inventory = read_run(tmp_path)
+    assert len(inventory.errors) == len(inventory.refused_stacks) == len(BAD) + 1
+    assert any("no answer for TAG (Which)" in error.problem for error in inventory.errors)
+    assert [str(item.ref) for item in inventory.workloads] == ["good/Deployment/web"]
+
+
+@pytest.mark.parametrize("content", [b"just text\n", b"a: [b\n", b"\xff\xfe", None])
+def test_answers_that_cannot_be_read_are_an_error(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "answers"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="answers"):
+        read_answers(path)
+
+
+def test_a_shared_namespace_is_written_once(write_stack: WriteStack, tmp_path: Path) -> None:
+    write_stack("api: {image: x}\n", name="back")
+    write_stack("web: {image: x, external_links: ['back/api:backend']}\n", name="front")
+    inventory = read_run(tmp_path, RancherPolicy(namespace="apps"))
+    assert not inventory.errors
+    assert [(item.ref.name, item.location.path) for item in inventory.namespaces] == [("apps", "namespace.yaml")]
+
+
+def test_stacks_that_would_make_the_same_object_are_refused(write_stack: WriteStack, tmp_path: Path) -> None:
+    write_stack(WEB, name="back")
+    write_stack(WEB, name="front")
+    assert read_run(tmp_path).errors == ()
+    (error,) = read_run(tmp_path, RancherPolicy(namespace="apps")).errors
+    assert "stack front would make Deployment web in namespace apps, as stack back does" in error.problem
+
+
+def test_ports_and_hosts_that_two_stacks_claim_are_named(write_stack: WriteStack, tmp_path: Path) -> None:
+    for name in ("back", "front"):
+        write_stack(WEB, name=f"{name}-web")
+        write_stack(LB, LB_RULE, name=f"{name}-lb")
+    messages = [finding.message for finding in find_stack_conflicts(read_run(tmp_path))]
+    assert [message.partition(":")[0] for message in messages] == [
+        "host port 8080/TCP is claimed by back-web/Deployment/web, front-web/Deployment/web",
+        "every host is answered for by back-lb/Ingress/lb, front-lb/Ingress/lb",
+    ]
+
+
+def test_one_stack_claims_nothing_twice(write_stack: WriteStack) -> None:
+    folder = write_stack("web: {image: x, ports: ['80:80']}\napi: {image: x, ports: ['80:80']}\n")
+    assert find_stack_conflicts(read_run(folder)) == ()
+
+
+def test_every_published_port_is_in_the_port_map(write_stack: WriteStack) -> None:
+    ports = "['80', '8080:81', '127.0.0.1:82:82', '127.0.0.1::83']"
+    folder = write_stack(f"web: {{image: nginx, ports: {ports}}}\n")
+    plan, objects, _ = plan_stacks(folder)
+    entries = [(entry.old_ip, entry.old_port, entry.container_port, entry.type) for entry in plan.port_map]
+    assert sorted(entries, key=lambda entry: entry[2] or 0) == [
+        ("0.0.0.0", None, 80, "NodePort"),
+        ("0.0.0.0", 8080, 81, "NodePort"),
+        ("127.0.0.1", 82, 82, "hostPort"),
+        ("127.0.0.1", None, 83, None),
+    ]
+    containers = [item["spec"]["template"]["spec"]["containers"] for item in objects if item["kind"] == "Deployment"]
+    assert [port.get("hostPort") for port in containers[0][0]["ports"]] == [None, None, 82, None]
