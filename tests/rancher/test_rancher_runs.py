@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import WriteStack
 from planned_stacks import plan_stacks
 
 from migrator.errors import InputError
@@ -16,6 +16,7 @@ from migrator.sources.rancher import RancherPolicy, read_answers
 from migrator.sources.read import ReadOptions, read_sources
 from migrator.sources.stacks import StackOptions
 
+WriteStack = Callable[..., Path]
 KINDS = load_policy(None, []).workload_kinds
 WEB = "web: {image: nginx, ports: ['8080:80']}\n"
 LB = "lb: {image: rancher/lb-service-haproxy, ports: ['80:80']}\nweb: {image: nginx}\n"
