@@ -307,9 +307,9 @@ def plan(
         from migrator.review.simulation_svg import render_simulation_svg
 
         picture = render_simulation_svg(run.simulate(made, inventory, nodes), styled=False)
-        _print(write_page(made, run.render(made, inventory), picture))
+        _print(write_page(made, run.render(made, inventory, explained=True), picture))
     elif output in VIEWS:
-        _print_view(output, made, run.render(made, inventory))
+        _print_view(output, made, run.render(made, inventory, explained=True))
     else:
         _print(write_document(run.describe(made), output))
     changes = any(change.action != "keep" for change in made.changes)
@@ -351,7 +351,7 @@ def diff(
     check_choice("--output", output, ("text", "json") if fields else ("text", "json", *VIEWS))
     run = Run(make_request(given))
     made, inventory = run.make_plan(phase)
-    changes = run.render(made, inventory)
+    changes = run.render(made, inventory, explained=fields or output != "text")
     if output in VIEWS:
         _print_view(output, made, changes)
     elif fields or output == "json":
@@ -428,7 +428,7 @@ def apply(
     unreadable = [error for error in inventory.errors if error not in inventory.refused_stacks]
     if unreadable:
         raise unreadable[0]
-    changes = run.render(made, inventory) if patches is None else ()
+    changes = run.render(made, inventory, explained=output in VIEWS) if patches is None else ()
     translated = any(file.translated for file in inventory.files)
     if in_place:
         if translated:
@@ -465,7 +465,7 @@ def apply(
     open_numbers = made.open_numbers()
     needs_person = open_numbers or any(finding.severity == "error" for finding in made.findings)
     if output in VIEWS and not streams:
-        _print_view(output, made, changes or run.render(made, inventory))
+        _print_view(output, made, changes or run.render(made, inventory, explained=True))
     elif output != "text" and not streams:
         from migrator.review.document import write_document
 

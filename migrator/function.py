@@ -96,7 +96,7 @@ def _change_items(content: bytes, given: ResourceList, policy: Policy, phase: An
     if inventory.errors:
         return content, [_report_error(error, given) for error in inventory.errors]
     plan = plan_changes(inventory, policy, phase)
-    made = next((change.new_content() for change in render_plan(plan, inventory.files)), content)
+    made = next((change.new_content() for change in render_plan(plan, inventory.files, explained=False)), content)
     return _edit(made, list(_name_files(plan.changes, given))), list(_report_plan(plan, inventory, given))
 
 

@@ -156,12 +156,12 @@ class Run:
         with show_progress("simulating", self.request.quiet):
             return simulate(World(inventory, plan.policy), plan, found)
 
-    def render(self, plan: Plan, inventory: Inventory) -> tuple[FileChange, ...]:
-        """Render a plan into file changes, each edited object checked."""
+    def render(self, plan: Plan, inventory: Inventory, explained: bool = False) -> tuple[FileChange, ...]:
+        """Render a plan into file changes, each edited object checked; a review has them explained edit by edit."""
         from migrator.rendering.render import render_plan
 
         with show_progress("editing", self.request.quiet):
-            return render_plan(plan, inventory.files, self.jobs)
+            return render_plan(plan, inventory.files, self.jobs, explained)
 
     def describe(self, plan: Plan) -> dict[str, Any]:
         """Give a plan as the plan file holds it."""

@@ -88,12 +88,16 @@ class FileChange:
 
 @dataclass(frozen=True)
 class _Work:
-    """What is to be done in one file: field edits, new objects and deletions by the object they stand at."""
+    """What is to be done in one file: field edits, new objects and deletions by the object they stand at.
+
+    `explained` asks which edit makes which line: every edit is planned once more for that, alone.
+    """
 
     path: str
     edits: Mapping[_Place, tuple[FieldEdit, ...]]
     created: Mapping[_Place, tuple[NewObject, ...]]
     deletions: Mapping[_Place, ResourceRef]
+    explained: bool
 
     @cached_property
     def objects(self) -> Mapping[_Place, tuple[str, ...]]:
@@ -109,14 +113,16 @@ class _Parts:
     edited: tuple[EditedObject, ...]
 
 
-def render_plan(plan: Plan, files: Sequence[SourceFile], jobs: int = 1) -> tuple[FileChange, ...]:
-    """Render a plan's changes into file changes, in the order of paths.
+def render_plan(
+    plan: Plan, files: Sequence[SourceFile], jobs: int = 1, explained: bool = True
+) -> tuple[FileChange, ...]:
+    """Render a plan's changes into file changes, in the order of paths; `explained` tells which edit makes what.
 
     Each edited object is parsed again and compared with the intention. Raises InputError where that fails, where a
     file has changed since it was read, and where a new file would cover one that is there.
     """
     known = {file.path: file for file in files}
-    works = _collect_work(plan.changes, known)
+    works = _collect_work(plan.changes, known, explained)
     created = _create_files(plan.changes, known)
     contents = {work.path: load_source(known[work.path]) for work in works}
     wanted = jobs if sum(len(work.edits) for work in works) >= PARALLEL_FROM else 1
@@ -149,7 +155,7 @@ def load_source(file: SourceFile) -> bytes:
     return content
 
 
-def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) -> list[_Work]:
+def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile], explained: bool) -> list[_Work]:
     edits: dict[str, dict[_Place, list[FieldEdit]]] = {}
     created: dict[str, dict[_Place, list[NewObject]]] = {}
     deletions: dict[str, dict[_Place, ResourceRef]] = {}
@@ -170,6 +176,7 @@ def _collect_work(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
             edits={place: tuple(items) for place, items in edits.get(path, {}).items()},
             created={place: tuple(items) for place, items in created.get(path, {}).items()},
             deletions=deletions.get(path, {}),
+            explained=explained,
         )
         for path in sorted({*edits, *created, *deletions})
     ]
@@ -285,10 +292,10 @@ def _join(parts: Iterable[_Parts]) -> _Parts:
 
 
 def _describe_edits(
-    span: Span, document: int, item: int | None, text: str, root: Node, edits: Sequence[FieldEdit]
+    work: _Work, span: Span, document: int, item: int | None, text: str, root: Node, edits: Sequence[FieldEdit]
 ) -> tuple[EditedObject, ...]:
-    """Tell which edit makes which replacement; nothing for an object that is not edited."""
-    if not edits:
+    """Tell which edit makes which replacement; nothing for an object that is not edited, and where nobody asks."""
+    if not edits or not work.explained:
         return ()
     planned = plan_text_edits(text, root, edits)
     causes = find_causes(text, root, edits, planned)
@@ -321,7 +328,7 @@ def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int
             planned.append(plan_item_insertion(text, root, 0, new))
         after = apply_text_edits(text, planned)
         _check(after, [apply_to_data(before[0], edits), *new])
-        edited = _describe_edits(span, document, item, text, root.value[0], edits)
+        edited = _describe_edits(work, span, document, item, text, root.value[0], edits)
     except RefusedEditError as error:
         raise _PieceError(span.start, text, error.index, error.reason) from None
     return _Parts(tuple(_to_bytes(span.start, text, planned)), edited)
@@ -338,13 +345,13 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
         before = refuse_repeated_keys(text, root)
         planned = plan_text_edits(text, root, edits)
         expected = apply_to_data(before, edits)
-        edited = [*_describe_edits(span, document, None, text, root, edits)]
+        edited = [*_describe_edits(work, span, document, None, text, root, edits)]
         for item in items:
             at: FieldPath = ("items", item)
             own = [_prefix(edit, at) for edit in work.edits.get((document, item), ())]
             planned += plan_text_edits(text, root, own)
             expected = apply_to_data(expected, own)
-            edited += _describe_edits(span, document, item, text, root, own)
+            edited += _describe_edits(work, span, document, item, text, root, own)
         for item in sorted(items, reverse=True):
             new = list(map(load_text, work.objects.get((document, item), ())))
             if new:
@@ -455,7 +462,7 @@ def _edit_json(
             own = [_prefix(edit, at) for edit in work.edits.get((document, item), ())]
             planned += plan_text_edits(text, root, own)
             expected = apply_to_data(expected, own)
-            edited += _describe_edits(span, document, item, text, root, own)
+            edited += _describe_edits(work, span, document, item, text, root, own)
         for item in sorted((item for item in items if item is not None), reverse=True):
             new = list(map(load_text, work.objects.get((document, item), ())))
             if new and cut:
