@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
 from migrator.errors import InputError, TextError
 from migrator.model.inventory import Inventory, SourceFile
@@ -27,9 +28,10 @@ from migrator.sources.manifests import is_json
 from migrator.sources.rbac import CLUSTER_KINDS
 from migrator.templates import render_object, render_template
 from migrator.yaml.data import load_text
-from migrator.yaml.edit import RefusedEditError
+from migrator.yaml.edit import RefusedEditError, refuse_repeated_keys
 from migrator.yaml.json_text import load_json
-from migrator.yaml.scan import Span, cut_documents, decode
+from migrator.yaml.nodes import compose
+from migrator.yaml.scan import Span, cut_documents, decode, line_of
 
 BASE = "base"
 PATCHES = "patches/"
@@ -72,31 +74,25 @@ def make_patch_set(plan: Plan, inventory: Inventory, out: Path) -> PatchSet:
         copied = _copy_loose(loose, sources, notes)
         if copied:
             files.update({f"{BASE}/{path}": content for path, content in copied.items()})
-            files[f"{BASE}/{FILE_NAME}"] = _write_kustomization("Kustomization", [], {}, sorted(copied), [])
+            files[f"{BASE}/{FILE_NAME}"] = _write_kustomization(sorted(copied))
             resources.append(BASE)
     if shared:
         notes.append(f"list {out} under `components:` of {' and '.join(shared)}: they build the same files")
     resources += _write_new_objects(changes, sources, component, files)
-    comments = ["Include it: list this folder under `components:` of a kustomization."] if component else []
-    kind: Literal["Component", "Kustomization"] = "Component" if component else "Kustomization"
-    files[FILE_NAME] = _write_kustomization(kind, comments, {}, resources, patches)
+    files[FILE_NAME] = _write_kustomization(resources, patches=patches, component=component)
     return PatchSet(files, tuple(notes))
 
 
 def _write_kustomization(
-    kind: Literal["Component", "Kustomization"],
-    comments: Sequence[str],
-    overall: Transformers,
     resources: Sequence[str],
-    patches: Sequence[Json],
+    transformers: Transformers = MappingProxyType({}),
+    patches: Sequence[Json] = (),
+    component: bool = False,
 ) -> bytes:
-    version = "v1alpha1" if kind == "Component" else "v1beta1"
     return render_template(
         "patches_kustomization.yaml.j2",
-        kind=kind,
-        version=version,
-        comments=comments,
-        overall=overall,
+        component=component,
+        transformers=transformers,
         resources=resources,
         patches=patches,
     ).encode()
@@ -171,6 +167,18 @@ def _load(content: bytes) -> Any:
         return load_text(decode(content))
     except (TextError, RecursionError):
         return None
+
+
+def _refuse_repeated_keys(path: str, content: bytes, span: Span) -> None:
+    """Raise InputError where a key is given twice, which kustomize does not read."""
+    text = decode(content[span.start : span.end])
+    root = compose(text)
+    try:
+        if root is not None:
+            refuse_repeated_keys(text, root)
+    except RefusedEditError as error:
+        line = content.count(b"\n", 0, span.start) + line_of(text, error.index)
+        raise InputError(path, error.reason, line=line, hint="kustomize does not read it as it stands") from None
 
 
 def list_objects(document: Any) -> Iterator[Json]:
@@ -305,7 +313,7 @@ def _write_new_objects(
         paths = [_add_file(files, folder, change, render_object(new).encode()) for change, new in own]
         if transformers:
             listed = [path.removeprefix(folder) for path in paths]
-            files[f"{folder}{FILE_NAME}"] = _write_kustomization("Kustomization", [], transformers, listed, [])
+            files[f"{folder}{FILE_NAME}"] = _write_kustomization(listed, transformers)
         entries += [folder.rstrip("/")] if transformers else paths
     return entries
 
@@ -337,6 +345,7 @@ def _copy_loose(loose: Iterable[SourceFile], sources: _Sources, notes: list[str]
         for span, document in sources.load_documents(file.path):
             objects = list(list_objects(document))
             if objects and all(map(_is_named, objects)):
+                _refuse_repeated_keys(file.path, content, span)
                 parts.append(content[span.start : span.end])
                 for item in objects:
                     _refuse_second(item, file.path, known)

@@ -66,6 +66,16 @@ def test_a_document_that_is_no_object_is_left_out_and_said(tmp_path: Path) -> No
     assert "web.yaml: kustomize takes no document without kind and name" in ended.stderr
 
 
+def test_a_key_given_twice_is_refused_as_kustomize_would(tmp_path: Path) -> None:
+    files = {
+        "deploy/web.yaml": DEPLOYMENT.format(name="web"),
+        "deploy/api.yaml": f"# the API\n---\n{SERVICE}kind: Service\n",
+    }
+    ended = apply(write_tree(tmp_path, files), "deploy")
+    assert (ended.code, (tmp_path / "out").exists()) == (2, False)
+    assert "deploy/api.yaml:7: the key `kind` is given twice" in ended.stderr
+
+
 def test_a_kustomization_is_referred_to(tmp_path: Path) -> None:
     kustomization = "resources: [web.yaml]\nnamespace: shop\nnamePrefix: eu-\ncommonLabels: {region: eu}\n"
     files = {"deploy/web.yaml": DEPLOYMENT.format(name="web"), "deploy/kustomization.yaml": kustomization}
