@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONHASHSEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test conformance bench bench-large clean
+.PHONY: help demo test lint wheel-test browser-test conformance bench bench-large clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,7 @@ demo: $(VENV)/installed ## plans and diffs of the samples; writes nothing there
 	$(BIN)/migrator plan samples/rancher-v1.6 --answers samples/rancher-v1.6/answers.txt
 
 test: $(VENV)/ready ## the quick suite: Python only
-	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel"
+	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel and not browser"
 
 lint: $(VENV)/ready ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -44,6 +44,9 @@ lint: $(VENV)/ready ## ruff and mypy --strict
 
 wheel-test: $(VENV)/ready ## the wheel, built, installed in a clean environment and run
 	$(BIN)/python -m pytest -m wheel
+
+browser-test: $(VENV)/ready ## the page in Chromium: needs chromium and chromium-driver; else skipped, with the reason
+	$(BIN)/python -m pytest -m browser -rs
 
 conformance: $(VENV)/ready ## Kubernetes' own programs as judges: needs Go; the first run builds them
 	.ci/conformance $(BIN)/python

@@ -32,11 +32,15 @@
       article: element.tagName === "ARTICLE",
     }));
     const fits = (row, wanted) => row.tags.has(wanted) || (!row.article && !row.kinds.has(wanted[0]));
+    const textOf = (row) => {
+      const parts = row.article ? [...row.element.querySelectorAll("h3, .object h4")] : [row.element];
+      return parts.map((part) => part.textContent).join("\n").toLowerCase();
+    };
     const filter = () => {
       const wanted = choices.map((choice) => choice.value).filter(Boolean);
       const text = words.value.trim().toLowerCase();
       for (const row of rows) {
-        const named = !text || (row.text ??= row.element.textContent.toLowerCase()).includes(text);
+        const named = !text || (row.text ??= textOf(row)).includes(text);
         row.element.hidden = !(named && wanted.every((value) => fits(row, value)));
       }
       const say = (number) => number.toLocaleString("en");

@@ -18,26 +18,28 @@ class CommonReason:
     strategy: str
     decision: str
     considered: tuple[Alternative, ...]
-    way_back: str
+    way_back: tuple[str, ...]
     caveats: tuple[str, ...]
     sources: tuple[str, ...]
 
 
 def list_reasons(changes: Iterable[Change]) -> list[CommonReason]:
     """List the decisions behind a workload's changes, each with all that goes with it; nothing is said twice."""
-    groups: dict[tuple[str, str, str], list[Change]] = {}
+    groups: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        groups.setdefault((change.strategy, change.decision, change.reason.way_back), []).append(change)
+        groups.setdefault((change.strategy, change.decision), []).append(change)
     said: set[Any] = set()
 
     def say_new(group: Sequence[Change], name: str) -> tuple[Any, ...]:
-        found = dict.fromkeys(item for change in group for item in getattr(change.reason, name) if item not in said)
+        values = (getattr(change.reason, name) for change in group)
+        items = (item for value in values for item in ((value,) if isinstance(value, str) else value))
+        found = dict.fromkeys(item for item in items if item and item not in said)
         said.update(found)
         return tuple(found)
 
     reasons = []
-    for (strategy, decision, way_back), group in groups.items():
-        considered, caveats, sources = (say_new(group, name) for name in ("considered", "caveats", "sources"))
-        if considered or caveats or sources or way_back:
-            reasons.append(CommonReason(group[0].rule, strategy, decision, considered, way_back, caveats, sources))
+    for (strategy, decision), group in groups.items():
+        found = [say_new(group, name) for name in ("considered", "way_back", "caveats", "sources")]
+        if any(map(any, found)):
+            reasons.append(CommonReason(group[0].rule, strategy, decision, *found))
     return reasons

@@ -267,9 +267,12 @@ def _find_insertions(
             at = change.new.anchor if change.new is not None else change.location
             if change.action == action and at.path == file.path and not _is_new_file(change):
                 places.setdefault((at.document, -1 if at.item is None else at.item), index)
+        found = [(item, item.content.decode()) for item in items]
         if len(places) == len(items):
-            for (_, index), item in zip(sorted(places.items()), items, strict=True):
-                yield index, [(item, item.content.decode())]
+            for (_, index), item in zip(sorted(places.items()), found, strict=True):
+                yield index, [item]
+        elif places:  # neighbours that go together
+            yield min(places.values()), found
 
 
 def _is_new_file(change: Change) -> bool:

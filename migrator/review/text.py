@@ -43,11 +43,12 @@ class Painter:
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         """Write rows in aligned columns; on a terminal as rich draws tables."""
-        if self.colour:
-            yield from self._draw(header, rows)
-            return
         shown = [header, *rows[:SHOWN]]
         widths = [max(len(row[column]) for row in shown) for column in range(len(header))]
+        if self.colour:
+            fits = sum(widths) + 3 * len(widths) <= self.width
+            yield from self._draw(header, rows) if fits else self._stack(header, rows)
+            return
         for row in shown:
             yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         yield from self.say_rest(rows)
@@ -67,6 +68,17 @@ class Painter:
         with console.capture() as capture:
             console.print(table)
         yield from capture.get().rstrip("\n").split("\n")
+        yield from self.say_rest(rows)
+
+    def _stack(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Write rows that are wider than the terminal below what they are about, which is named once."""
+        yield self.paint(f"{header[0]}: {', '.join(header[1:])}", "dim")
+        named = None
+        for first, *others in rows[:SHOWN]:
+            if first != named:
+                yield self.paint(first, "cyan")
+                named = first
+            yield from self.wrap("  ".join(cell for cell in others if cell), "      ", "    ")
         yield from self.say_rest(rows)
 
     def say_rest(self, rows: Sequence[object]) -> Iterator[str]:

@@ -74,12 +74,14 @@ class Browser:
         return list(self._send("/se/log", {"type": kind}))
 
     def requests(self) -> list[str]:
-        """Give the addresses that the page has asked for since the last call."""
+        """Give the addresses that the page has asked for since the last call, less those that it forbids itself."""
         messages = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
+        events = [(message["method"], message["params"]) for message in messages]
+        refused = {given["requestId"] for name, given in events if given.get("blockedReason") == "csp"}
         return [
-            message["params"]["request"]["url"]
-            for message in messages
-            if message["method"] == "Network.requestWillBeSent"
+            given["request"]["url"]
+            for name, given in events
+            if name == "Network.requestWillBeSent" and given["requestId"] not in refused
         ]
 
     def shoot(self, path: Path, top: int = 0, height: int | None = None) -> None:
