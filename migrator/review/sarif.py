@@ -107,7 +107,10 @@ def write_audit_sarif(audit: Audit, level: Level | None = None) -> str:
     return _write_log(results, "audit")
 
 
-def _write_log(results: Sequence[Result], run: str) -> str:
+def _write_log(found: Sequence[Result], run: str) -> str:
+    # What stands nowhere in a file is told beside the results, each of which code scanning wants a place for.
+    told = [item for item in found if "locations" not in item and "properties" not in item]
+    results = [item for item in found if item not in told] if told else list(found)
     rules: dict[str, int] = {}
     seen: dict[str, int] = {}
     for result in results:
@@ -129,13 +132,18 @@ def _write_log(results: Sequence[Result], run: str) -> str:
             {
                 "tool": {"driver": driver},
                 "automationDetails": {"id": f"migrator/{run}/"},
+                "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": list(map(_tell, told))}],
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {ROOT: {"description": {"text": "The folder that migrator ran in."}}},
-                "results": list(results),
+                "results": results,
             }
         ],
     }
     return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
+
+
+def _tell(result: Result) -> dict[str, Any]:
+    return {"level": result["level"], "message": {"text": f"{result['message']['text']} [{result['ruleId']}]"}}
 
 
 def _describe_rule(name: str) -> dict[str, Any]:

@@ -112,6 +112,7 @@ LOG = {
                         "properties": {"driver": {"required": ["name"], "properties": {"rules": {"items": RULE}}}}
                     },
                     "automationDetails": {"type": "object"},
+                    "invocations": {"items": {"required": ["executionSuccessful"]}},
                     "columnKind": {"const": "unicodeCodePoints"},
                     "originalUriBaseIds": {"type": "object"},
                     "results": {"type": "array", "items": RESULT},
