@@ -152,7 +152,7 @@ def _report_plan(plan: Plan, inventory: Inventory, given: ResourceList) -> Itera
     for finding in plan.findings:
         yield _report_finding(finding, given)
     for entry in plan.open_numbers():
-        message = f"the node port for {entry.old_port} is the cluster's choice; once applied, ask: {entry.query}"
+        message = f"the node port for {entry.known_port} is the cluster's choice; once applied, ask: {entry.query}"
         yield _make_result("warning", message, entry.service, None, given)
     for item in inventory.unread:
         yield _make_result("warning", f"not read: {item.reason}", None, None, given)

@@ -11,7 +11,7 @@ from migrator.model.inventory import Finding, KeyFate, Unread
 from migrator.model.permission import NamespacePermissions
 from migrator.model.policy import Alternative, Policy
 from migrator.model.reference import Location, ResourceRef
-from migrator.model.workload import HostPort, Workload
+from migrator.model.workload import ANY_ADDRESS, HostPort, Workload
 
 Phase = Literal["expand", "contract", "enforce", "cleanup"]
 PhaseChoice = Literal["expand", "contract", "enforce", "cleanup", "all"]
@@ -104,6 +104,25 @@ class PortMapEntry:
     def known_port(self) -> int:
         """Give the number that people know the port by: the container's where the host port was random."""
         return self.old_port or self.container_port or 0
+
+    @property
+    def address(self) -> str:
+        """Give the address that answered, `node` for every address of the pod's node."""
+        return "node" if self.old_ip == ANY_ADDRESS else self.old_ip
+
+    @property
+    def before(self) -> str:
+        """Say where the port was reached."""
+        return f"{self.address}:{self.old_port or f'random → {self.container_port}'}"
+
+    @property
+    def elsewhere(self) -> str:
+        """Say what answers where no Service does; empty where one does."""
+        if self.type == "Ingress":
+            return f"Ingress controller:{self.port} for {', '.join(self.hosts)}"
+        if self.type == "hostPort":
+            return f"{self.address}:{self.port} (kept)"
+        return "" if self.service is not None else "nowhere"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from migrator.errors import PolicyError
@@ -35,7 +35,9 @@ def number_decisions(
     PolicyError for a fixed number that is outside of the range or somebody else's.
     """
     requests: dict[tuple[ResourceRef, int], NumberRequest] = {}
-    for request in (*_make_requests(world, decisions, pinned), *request_numbers(world, pinned)):
+    balanced = tuple(request_numbers(world, pinned))
+    served = {(request.workload, request.host_port) for request in balanced}
+    for request in (*_make_requests(world, decisions, pinned, served), *balanced):
         key = (request.workload, request.host_port)
         known = requests.get(key, request)
         if known.pinned is not None and request.pinned is not None and known.pinned != request.pinned:
@@ -49,8 +51,12 @@ def number_decisions(
 
 
 def _make_requests(
-    world: World, decisions: Iterable[Decision], pinned: Mapping[PortKey, int]
+    world: World,
+    decisions: Iterable[Decision],
+    pinned: Mapping[PortKey, int],
+    served: Set[tuple[ResourceRef, int]],
 ) -> Iterator[NumberRequest]:
+    """Ask for a number for each port that needs one; those of `served` Services are asked for already."""
     for decision in decisions:
         if decision.strategy not in NUMBERED:
             continue
@@ -62,7 +68,10 @@ def _make_requests(
             first, missing = _find_row(world, decision)
             number = first if number is None else number
         else:
-            missing = find_published(world, workload, decision, NODE_PORT_FORM) is None
+            found = find_published(world, workload, decision, NODE_PORT_FORM)
+            missing = found is None
+            if found is not None and (found[0].ref, found[1].port) in served:
+                continue
         if missing or number is not None:
             overlays = len(world.overlays_of(workload))
             ordinal = workload.first_ordinal if decision.strategy == "node_port_per_pod" else 0

@@ -266,7 +266,7 @@ def _read_service_numbers(plan_file: PlanFile) -> Iterator[tuple[MemberKey, int]
         workload, pod = _ref(change["workload"]), None
         ports: list[tuple[str, int, Any]] = []
         if path.endswith(".nodePort"):
-            ports = [(str(item["protocol"]), _known_port(item), value) for item in change["hostPorts"]]
+            ports = [(str(item["protocol"]), _known_port(item), value) for item in change.get("hostPorts") or ()]
         else:
             spec: Any = value.get("spec", {}) if change.get("action") == "create" else {"ports": [value]}
             pod = (spec.get("selector") or {}).get(POD_NAME_LABEL)

@@ -181,6 +181,9 @@ def find_published(
 def _known_number(group: Group, service: Service, entry: ServicePort, port: PublishedPort) -> int | None:
     if entry.node_port is not None:
         return entry.node_port
+    balanced = group.numbers.get((service.ref, entry.port))
+    if balanced is not None:
+        return balanced.node_port
     live = group.world.live_node_ports.get((service.ref, entry.protocol, entry.port))
     if live is not None:
         return live
@@ -193,7 +196,7 @@ def _pin_number(
     """Write a number that somebody fixed into a Service that has none yet."""
     if not form.node_ports or entry.node_port is not None or port.number is None or port.number.how != "pinned":
         return
-    if service.location.path in group.world.excluded:
+    if service.location.path in group.world.excluded or (service.ref, entry.port) in group.numbers:
         return
     # The Service answers already, under whatever number: this one can come with the contract.
     path = ("spec", "ports", service.ports.index(entry), "nodePort")

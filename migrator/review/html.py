@@ -124,7 +124,7 @@ def write_page(plan: Plan, files: Iterable[FileChange], figure: str = "") -> str
         pod_security=find_version(plan.policy),
         reasons=reasons,
         shared={why: (number, users[why]) for number, why in enumerate(shared, 1)},
-        reported=[item for item in plan.keys if item.fate == "reported"],
+        reported=[item for item in plan.keys if item.fate == "reported" and not item.inherited],
         facets=facets.values,
         folded=len(workloads) >= FOLDED_FROM,
         figure=figure,

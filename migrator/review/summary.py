@@ -94,7 +94,8 @@ def list_breaks(plan: Plan) -> Iterator[Break]:
     """List what breaks, and for whom."""
     moved: dict[str, list[ResourceRef]] = {}
     for entry in plan.port_map:
-        moved.setdefault(entry.who_must_change, []).append(entry.resource)
+        if entry.type != "hostPort":
+            moved.setdefault(entry.who_must_change, []).append(entry.resource)
     for who, refs in moved.items():
         where = tuple(dict.fromkeys(refs))
         yield Break(

@@ -390,24 +390,17 @@ def _write_workload(changes: Sequence[Change], painter: Painter, verbose: bool) 
 
 
 def _port_map_row(entry: PortMapEntry) -> tuple[str, str, str, str]:
-    address = "node" if entry.old_ip == "0.0.0.0" else entry.old_ip
     return (
         f"{entry.resource} {entry.pod}" if entry.pod else str(entry.resource),
-        f"{address}:{entry.old_port or f'random → {entry.container_port}'}/{entry.protocol}",
-        _say_after(entry, address),
+        f"{entry.before}/{entry.protocol}",
+        entry.elsewhere or _say_service(entry),
         entry.who_must_change,
     )
 
 
-def _say_after(entry: PortMapEntry, address: str) -> str:
-    """Say where a port of the port map is reached now."""
+def _say_service(entry: PortMapEntry) -> str:
+    """Say where the Service of a port is reached."""
     service = f"{entry.service.name}:{entry.port}" if entry.service else ""
-    if entry.type is None:
-        return "nowhere"
-    if entry.type == "hostPort":
-        return f"{address}:{entry.port} (kept)"
-    if entry.type == "Ingress":
-        return f"Ingress controller:{entry.port} for {', '.join(entry.hosts)}"
     if entry.node_port is not None:
         return f"any node:{entry.node_port} ({service})"
     if entry.query is not None:

@@ -120,3 +120,28 @@ def test_every_published_port_is_in_the_port_map(write_stack: WriteStack) -> Non
     ]
     containers = [item["spec"]["template"]["spec"]["containers"] for item in objects if item["kind"] == "Deployment"]
     assert [port.get("hostPort") for port in containers[0][0]["ports"]] == [None, None, 82, None]
+
+
+def test_a_plan_of_stacks_can_be_given_back_with_numbers(write_stack: WriteStack, tmp_path: Path) -> None:
+    import json
+
+    from migrator.run import Request, Run
+
+    # The balancer's Service answers for the container's host port as well: one number for both.
+    balancer = "lb: {image: rancher/lb-service-haproxy, ports: ['9000:9000', '2222:2222']}\n"
+    web = "web: {image: nginx, ports: ['80', '8022:22']}\n"
+    rules = "{source_port: 9000, protocol: tcp, service: web, target_port: 81}, "
+    rules += "{source_port: 2222, protocol: tcp, service: web, target_port: 22}"
+    folder = write_stack(balancer + web, f"lb: {{lb_config: {{port_rules: [{rules}]}}}}\n")
+    path = tmp_path / "plan.json"
+    run = Run(Request([str(folder)], quiet=True))
+    plan, _ = run.make_plan(None)
+    document = run.describe(plan)
+    given = {entry.known_port: entry.node_port for entry in plan.port_map}
+    assert given == {80: None, 8022: 32222, 9000: None, 2222: 32222}
+    for entry, number in zip([item for item in document["portMap"] if "query" in item], (31001, 31002), strict=True):
+        entry["new"]["nodePort"] = number
+    path.write_text(json.dumps(document))
+    again = Run(Request([str(path)], quiet=True))
+    edited, _ = again.make_plan(None)
+    assert {entry.known_port: entry.node_port for entry in edited.port_map} == {**given, 80: 31001, 9000: 31002}
