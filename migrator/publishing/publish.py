@@ -223,15 +223,14 @@ def _add_ports(
 
 def _find_own_service(group: Group, form: ServiceForm, target: Target) -> Service | None:
     """Find the Service of the target's own name that an earlier phase added."""
-    names = set(itertools.islice(list_names(target.name), 9))
     policy = form.external_traffic_policy or "Cluster"
     return next(
         (
             service
             for service in _find_changeable(group, target)
-            if service.ref.name in names
-            and service.type == form.type
+            if service.type == form.type
             and (service.external_traffic_policy or "Cluster") == policy
+            and service.ref.name in itertools.islice(list_names(target.name), 9)
         ),
         None,
     )

@@ -12,13 +12,16 @@ def match_facts(match: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     A fact that is a set holds where any of its members is wanted; `labels` hold where all wanted ones are there.
     Raises KeyError for a fact that does not exist, so that a misspelt row cannot pass as one that never matches.
     """
-    return all(_holds(wanted, facts[name]) for name, wanted in match.items())
+    for name, wanted in match.items():
+        if not _holds(wanted, facts[name]):
+            return False
+    return True
 
 
 def _holds(wanted: Any, actual: Any) -> bool:
-    if isinstance(wanted, dict):
+    if type(wanted) is dict:
         return all(actual.get(key) == value for key, value in wanted.items())
-    choices = wanted if isinstance(wanted, list) else (wanted,)
+    choices = wanted if type(wanted) is list else (wanted,)
     if isinstance(actual, frozenset):
         return not actual.isdisjoint(choices)
     return actual in choices
