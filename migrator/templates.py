@@ -58,7 +58,7 @@ def render_text(template: str, values: Mapping[str, Any]) -> str:
     """Render a sentence of the decision tables: `{{ port }}` and the like, values as they are."""
     parts = _split_sentence(template)
     if parts is None or any(name not in values for name in parts[1::2]):
-        return _sentence(template).render(values)
+        return str(_sentence(template).render(values))
     return "".join(str(values[part]) if index % 2 else part for index, part in enumerate(parts))
 
 

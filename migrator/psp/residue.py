@@ -81,6 +81,9 @@ def find_residue(
     `subjects` are those whom RBAC lets use each policy there; administrators (system:masters) may use all.
     """
     alternatives = _reduce(_list_alternatives(namespace, policies, subjects, enforced))
+    # Where nobody may use any policy, no pod was admitted: that is said of the namespace, and asks for no policy.
+    if not alternatives:
+        return None
     common = [item for item in alternatives[0].demands if all(item in other.demands for other in alternatives)]
     rests = [
         replace(item, demands=tuple(demand for demand in item.demands if demand not in common))
