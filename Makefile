@@ -25,7 +25,7 @@ $(VENV)/ready: $(VENV)/installed
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/installed ## plans and diffs of the samples; writes nothing there
+demo: $(VENV)/installed ## plans, diffs and a proof of the samples; writes nothing there
 	$(BIN)/migrator plan samples/host-port
 	$(BIN)/migrator diff --exit-zero samples/host-port
 	$(BIN)/migrator simulate samples/host-port --nodes 3
@@ -33,6 +33,9 @@ demo: $(VENV)/installed ## plans and diffs of the samples; writes nothing there
 	$(BIN)/migrator audit samples/psp
 	$(BIN)/migrator plan samples/psp
 	$(BIN)/migrator plan samples/rancher-v1.6 --answers samples/rancher-v1.6/answers.txt
+	rm -rf $(VENV)/demo
+	$(BIN)/migrator apply --quiet --exit-zero samples/host-port --out $(VENV)/demo
+	$(BIN)/migrator verify samples/host-port $(VENV)/demo
 
 test: $(VENV)/ready ## the quick suite: Python only
 	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel and not browser"

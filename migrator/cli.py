@@ -495,6 +495,45 @@ def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
     return [source for source in made.sources if display_path(source) in kept]
 
 
+@app.command(short_help="Proof that nothing was lost or opened unasked.")
+def verify(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The sources as they were: as for plan.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="What became of them: a tree, a stream, a cluster.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    policy: PolicyPath = None,
+    settings: Settings = None,
+    exclude: Exclude = None,
+    default_namespace: DefaultNamespace = None,
+    answers: Answers = None,
+    stack: StackName = None,
+    ask: Ask = False,
+    jobs: Jobs = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prove, from two trees alone, that a migration lost nothing and opened nothing unasked.
+
+    Exit code 1 says that a claim fails; each is printed with both places. Give the options that apply was given.
+
+    Where AFTER is what a cluster holds (a dump of kubectl get -o yaml), proves that it holds what BEFORE says.
+
+    Example: migrator apply deploy/ --out migrated/ --exit-zero && migrator verify deploy/ migrated/
+    """
+    given = dict(locals())
+    check_choice("--output", output, ("text", "json", "yaml"))
+    proof = Run(make_request({**given, "sources": [before]})).make_proof(after)
+    if output == "text":
+        from migrator.review.verification import write_proof
+
+        _print(write_proof(proof, _painter(), verbose))
+    else:
+        from migrator.review.document import write_document
+        from migrator.review.verification import describe_proof
+
+        _print(write_document(describe_proof(proof), output))
+    _exit(0 if proof.proven else 1)
+
+
 @app.command(short_help="KRM function for kustomize and kpt: ResourceList in and out.")
 def fn(phase: PhaseOption = None) -> None:
     """Be a KRM function: a ResourceList on standard input, the same on standard output with the changes made.

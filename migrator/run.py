@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from migrator.simulation.simulate import Simulation
     from migrator.sources.rancher.answers import Question
     from migrator.sources.stacks import StackOptions
+    from migrator.verification.claim import Proof
 
 VIEWS = ("markdown", "html", "sarif")
 """Forms in which a plan is shown together with the lines that change."""
@@ -65,7 +66,7 @@ def make_request(given: Mapping[str, Any]) -> Request:
 class Run:
     """One run of a command over its sources, or over those of a plan file that was given back."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, policy: Policy | None = None) -> None:
         from migrator.planning.find import is_plan_file
 
         self.request = request
@@ -80,7 +81,9 @@ class Run:
             self.plan_file.default_namespace if self.plan_file else None
         )
         self.exclude = (*request.exclude, *(self.plan_file.exclude if self.plan_file else ()))
-        if self.plan_file is not None and request.policy is None and not request.settings:
+        if policy is not None:
+            self.policy = policy
+        elif self.plan_file is not None and request.policy is None and not request.settings:
             self.policy = self.plan_file.policy()
         else:
             self.policy = _load_policy(request, self.sources)
@@ -125,6 +128,17 @@ class Run:
         audit = Audit(self.read(), self.policy, identity, frozenset(self.request.workloads))
         refuse_unknown_workloads(audit)
         return audit
+
+    def make_proof(self, after: str) -> Proof:
+        """Read the sources, and another by the same policy, and prove that it is what a migration made of them."""
+        from migrator.verification.verify import verify
+
+        if after == "-" and "-" in self.sources:
+            raise InputError("verify", "standard input can be one of the two", hint="write the other to a file")
+        other = Run(replace(self.request, sources=[after]), self.policy)
+        before = self.read()
+        with show_progress("verifying", self.request.quiet):
+            return verify(before, other.read(), self.policy)
 
     def make_plan(self, phase: str | None) -> tuple[Plan, Inventory]:
         """Read the sources and plan; a plan file is restored with what a person changed in it."""

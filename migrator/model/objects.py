@@ -14,13 +14,17 @@ from migrator.model.workload import LabelSelector, PackedData
 
 @record
 class ServicePort:
-    """An entry of a Service's `ports`; `target_port` is a number or a port's name."""
+    """An entry of a Service's `ports`; `target_port` is a number or a port's name.
+
+    `has_node_port` tells whether the entry itself says nodePort, be it 0 for the cluster's choice.
+    """
 
     name: str | None
     protocol: str
     port: int
     target_port: int | str
     node_port: int | None
+    has_node_port: bool = False
 
 
 @record

@@ -200,7 +200,8 @@ def _pin_number(
         return
     # The Service answers already, under whatever number: this one can come with the contract.
     path = ("spec", "ports", service.ports.index(entry), "nodePort")
-    yield _update_service(group, decision, service, path, port.node_port, None, "contract", "nodePort is fixed")
+    current = 0 if entry.has_node_port else None
+    yield _update_service(group, decision, service, path, port.node_port, current, "contract", "nodePort is fixed")
 
 
 def _add_ports(
@@ -303,7 +304,8 @@ def _extend(
             message = f"a port of the Service answers for {port.origin}"
             place, value = ("spec", "ports", APPEND), port.entry()
         if entry is None or port.node_port is not None:
-            change = _update_service(group, port.decision, service, place, value, None, port.phase, message)
+            known = 0 if entry is not None and entry.has_node_port else None
+            change = _update_service(group, port.decision, service, place, value, known, port.phase, message)
             reason = dataclasses.replace(change.reason, message=f"{change.reason.message}{_say_numbers([port])}")
             yield dataclasses.replace(change, reason=reason)
         number = entry.port if entry is not None else port.port

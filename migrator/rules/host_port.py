@@ -132,6 +132,7 @@ def find_options(strategy: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((row.options for row in rows), {})
 
 
+_OUTSIDE = ("NodePort", "LoadBalancer")
 _NEEDS_SERVICE = frozenset(("node_port", "node_port_per_pod", "node_local", "cluster_ip", "load_balancer"))
 
 
@@ -211,11 +212,6 @@ def _judge_selector(selector: Sequence[tuple[str, str]], shared: bool) -> str:
 
 
 def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mapping[str, Any]) -> dict[str, Any]:
-    services = [
-        service.ref.name
-        for service in world.services_selecting(workload)
-        if not service.headless and find_targeting_ports(service, workload, port)
-    ]
     facts = {
         **shared,
         "containers": port.container,
@@ -233,13 +229,18 @@ def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mappin
             and other.role in _SERVED
             for other in workload.host_ports
         ),
-        "hasService": bool(services),
-        "service": services[0] if services else "",
     }
     facts["clients"] = shared["said clients"] or next(
         row["clients"] for row in load_table("rules/host_port.yaml")["clients"] if match_facts(row["match"], facts)
     )
-    return facts
+    services = [
+        service.ref.name
+        for service in world.services_selecting(workload)
+        if (service.type in _OUTSIDE if facts["clients"] == "external" else not service.headless)
+        and not world.others_selected(workload, service.selector)
+        and find_targeting_ports(service, workload, port)
+    ]
+    return {**facts, "hasService": bool(services), "service": services[0] if services else ""}
 
 
 class _Roles(frozenset[str]):

@@ -389,6 +389,7 @@ def read_service(data: Mapping[str, Any], location: Location, reader: ObjectRead
                 port=number,
                 target_port=target or number,
                 node_port=reader.port(port, "nodePort", here) or None,
+                has_node_port=port.get("nodePort") is not None,
             )
         )
     external = spec.get("externalTrafficPolicy")

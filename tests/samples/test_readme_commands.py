@@ -77,7 +77,7 @@ def workplace(tmp_path: Path) -> Path:
     (programs / "nodes.yaml").write_text("apiVersion: v1\nkind: Node\nmetadata: {name: a}\n")
     (programs / "rendered.yaml").write_text(RENDERED)
     write_program(programs, "migrator", f'exec "{sys.executable}" -m migrator "$@"')
-    write_program(programs, "kubectl", f'exec cat "{programs}/$2.yaml"')
+    write_program(programs, "kubectl", f'exec cat "{programs}/${{2##*,}}.yaml"')
     write_program(programs, "helm", f'exec cat "{programs}/rendered.yaml"')
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
@@ -85,7 +85,7 @@ def workplace(tmp_path: Path) -> Path:
 
 def run(command: str, folder: Path) -> Result:
     words = shlex.split(command, comments=True)
-    if words[0] == "migrator" and words[1] in COMMANDS and not {"|", ">"} & set(words):
+    if words[0] == "migrator" and words[1] in COMMANDS and not {"|", ">", "&&"} & set(words):
         return run_migrator(folder, *words[1:])
     path = f"{folder / '.programs'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(folder)}
