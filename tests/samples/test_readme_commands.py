@@ -88,7 +88,7 @@ def run(command: str, folder: Path) -> Result:
     if words[0] == "migrator" and words[1] in COMMANDS and not {"|", ">", "&&"} & set(words):
         return run_migrator(folder, *words[1:])
     path = f"{folder / '.programs'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "HOME": str(folder)}
+    environment = {**os.environ, "PATH": path, "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, check=False)
     return Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 

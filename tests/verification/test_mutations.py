@@ -69,10 +69,15 @@ def mutate(folder: Path, mutation: dict[str, Any]) -> bool:
     if "add" in mutation:
         write(folder / "cart.yaml", [*load(folder / "cart.yaml"), mutation["add"]])
         return True
+    named = mutation["object"]
+    return all(spoil(folder, name, mutation) for name in (named if isinstance(named, list) else [named]))
+
+
+def spoil(folder: Path, name: str, mutation: dict[str, Any]) -> bool:
     for path in sorted(folder.glob("*.yaml")):
         documents = load(path)
         for index, document in enumerate(documents):
-            if f"{document.get('kind')}/{document.get('metadata', {}).get('name')}" == mutation["object"]:
+            if f"{document.get('kind')}/{document.get('metadata', {}).get('name')}" == name:
                 if mutation.get("vanish"):
                     del documents[index]
                 elif mutation.get("twice"):

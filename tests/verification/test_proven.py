@@ -43,6 +43,7 @@ def apply_phase(case: Case, folder: Path, phase: Any) -> bool:
         if change.deleted:
             path.unlink()
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(change.new_content())
     return True
 

@@ -33,6 +33,8 @@ def _find_denial(comparison: Comparison, side: Side, item: WorkloadPair, was: bo
     workload = item.before if was else item.after
     pod = item.pods[0 if was else 1]
     if was or not is_admission_off(comparison.policy):
+        if comparison.before.admission.policies and not side.admission.policies:
+            return "no PodSecurityPolicy is left, and the plugin refuses every pod then (podSecurityPolicyAdmission)"
         decision = side.admission.decide(workload, pod)
         if decision is not None and not decision.selection.admitted:
             reasons = [message for texts in decision.selection.rejected_by.values() for message in texts]

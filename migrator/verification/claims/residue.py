@@ -22,6 +22,7 @@ ID = "residue"
 
 def find_claims(comparison: Comparison) -> Iterator[Claim | Note]:
     """Claim of each workload whose policy is gone that its template says what that wrote, and of its namespace."""
+    yield from _judge_bindings(comparison)
     gone = comparison.before.admission.policies.keys() - comparison.after.admission.policies.keys()
     if not gone:
         return
@@ -41,6 +42,16 @@ def find_claims(comparison: Comparison) -> Iterator[Claim | Note]:
             yield Claim(ID, missing is None, item.ref, *item.pair.places(), because)
     for namespace, policies in sorted(used.items()):
         yield from _judge_namespace(comparison, namespace, policies)
+
+
+def _judge_bindings(comparison: Comparison) -> Iterator[Claim]:
+    """Claim of each new binding of a ValidatingAdmissionPolicy that this is there."""
+    policies = {document.ref.name for document in comparison.after.find_documents("ValidatingAdmissionPolicy")}
+    for pair in comparison.pairs:
+        if pair.ref.kind == "ValidatingAdmissionPolicyBinding" and pair.before is None and pair.after is not None:
+            name = (pair.after.data.get("spec") or {}).get("policyName")
+            because = f"binds {name}" + ("" if name in policies else ", which is not there: it refuses nothing")
+            yield Claim(ID, name in policies, pair.ref, *pair.places(), because)
 
 
 def _find_unwritten(item: WorkloadPair, decision: Decision) -> str | None:
