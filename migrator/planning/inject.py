@@ -18,7 +18,7 @@ from migrator.rules import pod_security
 from migrator.rules.host_port import read_ignore_reason
 from migrator.rules.pod_security import change_workload, collect_edits, find_place, find_version
 from migrator.rules.pod_security_policy import ID, PolicyAdmission, PolicyDecision, list_refusals
-from migrator.strategies.pod_security_policy import write_out
+from migrator.strategies.pod_security_policy import convert_annotations, write_out
 from migrator.yaml.edit import apply_to_data
 
 # Templates settle after two rounds; only where a policy asks for what hardening spells otherwise they never do.
@@ -83,7 +83,11 @@ def _settle(
     for turn in range(_ROUNDS) if hardens else itertools.count():
         injected: tuple[Change, ...] = ()
         if injects and decision is not None and decision.selection.admitted:
-            injected = tuple(write_out(changed, decision.selection.mutations, world.policy.cluster.version))
+            cluster = world.policy.cluster.version
+            injected = (
+                *write_out(changed, decision.selection.mutations, cluster),
+                *convert_annotations(changed, decision.selection.selected or "", cluster),
+            )
         if turn and not injected:
             return Settled(workload, tuple(made), before, decision)
         changed = add(injected)

@@ -12,7 +12,14 @@ from migrator.model.plan import Change, Reason
 from migrator.model.workload import Workload
 from migrator.psp.admit import Mutation
 from migrator.psp.fields.seccomp import convert_annotation
-from migrator.psp.pod import APPARMOR_CONTAINER_PREFIX, SECCOMP_POD, get_security_context, visit_containers
+from migrator.psp.pod import (
+    APPARMOR_CONTAINER_PREFIX,
+    SECCOMP_CONTAINER_PREFIX,
+    SECCOMP_POD,
+    get_annotations,
+    get_security_context,
+    visit_containers,
+)
 from migrator.publishing.proposal import find_effect, strategy_sources, strategy_text
 from migrator.rules.pod_security_policy import ID
 from migrator.sources.tables import load_table
@@ -21,6 +28,8 @@ from migrator.yaml.write import write_flow
 STRATEGY: Final = "pod_security_policy"
 # The first versions that know the fields which took the place of annotations.
 _FIELDS_SINCE: Final = {"seccompProfile": (1, 19), "appArmorProfile": (1, 30)}
+# The first version that no longer reads seccomp's annotations (pkg/registry/core/pod/strategy.go before and after).
+_SECCOMP_FIELDS_ALONE_SINCE: Final = (1, 27)
 
 
 def write_out(workload: Workload, mutations: Iterable[Mutation], version: tuple[int, int]) -> Iterator[Change]:
@@ -31,7 +40,29 @@ def write_out(workload: Workload, mutations: Iterable[Mutation], version: tuple[
     pod = workload.pod.unpack()
     for mutation in mutations:
         for field, value in _spell(pod, mutation, version):
-            yield _propose(workload, make_edit(pod, field, value), mutation.psp)
+            yield _propose(workload, make_edit(pod, field, value), mutation.psp, "PodSecurityPolicy", mutation.psp)
+
+
+def convert_annotations(workload: Workload, psp: str, version: tuple[int, int]) -> Iterator[Change]:
+    """Propose the fields that the author's seccomp annotations stood for, where the target no longer reads these.
+
+    The policy `psp` looked at the annotations, and older API servers wrote the fields themselves.
+    """
+    if version < _SECCOMP_FIELDS_ALONE_SINCE:
+        return
+    pod = workload.pod.unpack()
+    annotations = get_annotations(pod)
+    holders: list[tuple[str, FieldPath, Any]] = [(SECCOMP_POD, ("spec",), pod["spec"])]
+    holders += (
+        (f"{SECCOMP_CONTAINER_PREFIX}{item.get('name')}", path, item)
+        for path, item in visit_containers(pod)
+        if "ephemeralContainers" not in path
+    )
+    for annotation, path, holder in holders:
+        value = convert_annotation(str(annotations.get(annotation, "")))
+        if value is not None and get_security_context(holder).get("seccompProfile") is None:
+            edit = make_edit(pod, (*path, "securityContext", "seccompProfile"), value)
+            yield _propose(workload, edit, psp, "the annotation", annotation)
 
 
 def _spell(pod: Any, mutation: Mutation, version: tuple[int, int]) -> Iterator[tuple[FieldPath, Any]]:
@@ -77,13 +108,13 @@ def _spell_capabilities(pod: Any, field: FieldPath, value: Any) -> Iterator[tupl
             yield (*field, key), joining
 
 
-def _propose(workload: Workload, edit: FieldEdit, psp: str) -> Change:
+def _propose(workload: Workload, edit: FieldEdit, psp: str, origin: str, origin_name: str) -> Change:
     table = load_table(f"strategies/{STRATEGY}.yaml")
     *above, last = edit.path
     name = str(above[-1] if last == APPEND else last)
-    what = f"{name}: {write_flow(edit.value)} of PodSecurityPolicy {psp} is written out"
+    what = f"{name}: {write_flow(edit.value)} of {origin} {origin_name} is written out"
     # The name in JSON has no line breaks: the comment cannot end before it does.
-    comment = f"from PodSecurityPolicy {json.dumps(psp)}"
+    comment = f"from {origin} {json.dumps(origin_name)}"
     return Change(
         rule=ID,
         decision=psp,
