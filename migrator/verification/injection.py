@@ -8,7 +8,13 @@ from typing import Any
 from migrator.model.field import FieldPath
 from migrator.psp.admit import Mutation
 from migrator.psp.fields.seccomp import convert_annotation
-from migrator.psp.pod import APPARMOR_CONTAINER_PREFIX, SECCOMP_POD, visit_containers
+from migrator.psp.pod import (
+    APPARMOR_CONTAINER_PREFIX,
+    SECCOMP_CONTAINER_PREFIX,
+    SECCOMP_POD,
+    get_annotations,
+    visit_containers,
+)
 
 Written = tuple[tuple[FieldPath, Any], ...]
 
@@ -42,6 +48,17 @@ def _find_holders(pod: Any, annotation: str) -> Iterator[FieldPath]:
         if container.get("name") == name:
             yield (*path, "securityContext", "appArmorProfile")
     yield ("spec", "securityContext", "appArmorProfile")
+
+
+def list_annotated(pod: Any) -> Iterator[Written]:
+    """List the fields that a pod's own seccomp annotations stand for; Kubernetes reads those before 1.27 alone."""
+    annotations = get_annotations(pod)
+    holders: list[tuple[str, FieldPath]] = [(SECCOMP_POD, ("spec",))]
+    holders += ((f"{SECCOMP_CONTAINER_PREFIX}{item.get('name')}", path) for path, item in visit_containers(pod))
+    for annotation, path in holders:
+        profile = convert_annotation(str(annotations.get(annotation, "")))
+        if profile is not None:
+            yield (((*path, "securityContext", "seccompProfile"), profile),)
 
 
 def list_leaves(written: Written) -> Iterator[tuple[FieldPath, Any]]:

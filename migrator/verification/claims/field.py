@@ -14,7 +14,7 @@ from migrator.verification.claim import Claim
 from migrator.verification.comparison import Comparison, Pair, WorkloadPair
 from migrator.verification.conditions import Context
 from migrator.verification.differences import MISSING, Difference
-from migrator.verification.injection import list_leaves, list_written
+from migrator.verification.injection import list_annotated, list_leaves, list_written
 from migrator.verification.pods import CONTAINER_LISTS, get_value
 
 ID = "field"
@@ -122,14 +122,17 @@ def _matches(pattern: Sequence[str], path: FieldPath) -> bool:
 
 
 def _list_injected(comparison: Comparison, item: WorkloadPair, added: Sequence[Difference]) -> set[str]:
-    """List what PodSecurityPolicies would have written: into the pod before, and into the one as it was changed."""
+    """List what PodSecurityPolicies would have written, into the pod before and into the one as it was changed.
+
+    And what they read in annotations of the pod's own, as fields.
+    """
     before, after = item.pods
     return {
         _write(*leaf)
         for pod in (before, _take_back(after, added))
         if (decision := comparison.before.admission.decide(item.before, pod)) is not None
-        for mutation in decision.selection.mutations
-        for way in list_written(pod, mutation)
+        for ways in (list_annotated(pod), *(list_written(pod, item) for item in decision.selection.mutations))
+        for way in ways
         for leaf in list_leaves(way)
     }
 
