@@ -7,6 +7,7 @@ import pytest
 
 from migrator.errors import InputError
 from migrator.sources.rancher.answers import complete_answers, format_answer, read_answers, read_questions
+from migrator.sources.rancher.compose import read_text
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,19 @@ def test_questions_stand_in_catalog_or_below_services() -> None:
     question = {"questions": [{"variable": "A"}]}
     for data in ({"catalog": question}, {".catalog": question}, {"services": {".catalog": question}}):
         assert [item.variable for item in read_questions(data)] == ["A"]
+
+
+def test_an_answer_is_one_value(tmp_path: Path) -> None:
+    path = tmp_path / "answers.yaml"
+    path.write_text("a: b\nc: {d: e}\n")
+    with pytest.raises(InputError, match="c: an answer is one value") as refused:
+        read_answers(path)
+    assert refused.value.line == 2
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "docker-compose.yml"
+    path.write_bytes(b"web:\n  image: \xff\n")
+    with pytest.raises(InputError, match="not UTF-8") as refused:
+        read_text(path)
+    assert refused.value.line == 2

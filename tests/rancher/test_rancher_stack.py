@@ -185,8 +185,9 @@ def test_required_questions_without_answers_are_all_named(write_stack: WriteStac
             - {variable: NOTE, default: hello}
         """,
     )
-    with pytest.raises(InputError, match="no answer for IMAGE, TOKEN"):
+    with pytest.raises(InputError, match="no answer for IMAGE, TOKEN") as refused:
         read_stack(find_stacks(folder)[0], {}, None)
+    assert refused.value.line == 3
     stack = read_stack(find_stacks(folder)[0], {"IMAGE": "nginx", "TOKEN": "t"}, "other")
     assert (stack.name, stack.services[0].text("image")) == ("other", "nginx")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from migrator.errors import InputError, TextError
-from migrator.yaml.data import construct
+from migrator.yaml.data import construct, find_nearest
 from migrator.yaml.nodes import compose
-from migrator.yaml.scan import decode
+from migrator.yaml.scan import decode, line_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Question:
 class MissingAnswersError(InputError):
     """Required questions that nothing answers."""
 
-    def __init__(self, path: str, questions: tuple[Question, ...]) -> None:
+    def __init__(self, path: str, questions: tuple[Question, ...], text: str) -> None:
         self.questions = questions
+        asked = re.search(rf"\bvariable:[ \t]*[\"']?{re.escape(questions[0].variable)}\b", text)
         super().__init__(
             path,
             "no answer for " + ", ".join(_name_question(question) for question in questions),
+            line=line_of(text, asked.start()) if asked else None,
             hint="Give them with --answers FILE, one KEY=VALUE a line, or on a terminal with --ask.",
         )
 
@@ -77,11 +80,11 @@ def read_answers(path: Path) -> dict[str, str]:
         raise InputError(str(path), error.strerror or str(error)) from None
     except TextError as error:
         raise InputError(str(path), error.problem) from None
-    data = _read_mapping(text)
+    data = _read_mapping(str(path), text)
     return data if data is not None else _read_lines(str(path), text)
 
 
-def _read_mapping(text: str) -> dict[str, str] | None:
+def _read_mapping(path: str, text: str) -> dict[str, str] | None:
     try:
         node = compose(text)
         data = construct(node) if node is not None else {}
@@ -89,6 +92,10 @@ def _read_mapping(text: str) -> dict[str, str] | None:
         return None
     if not isinstance(data, dict):
         return None
+    for key, value in data.items():
+        if isinstance(value, dict | list):
+            line = line_of(text, find_nearest(node, (key,)).start_mark.index) if node is not None else None
+            raise InputError(path, f"{key}: an answer is one value", line=line, hint="Write KEY: VALUE.")
     return {str(key): format_answer(value) for key, value in data.items()}
 
 
@@ -133,10 +140,13 @@ def _read_question(item: Mapping[str, Any]) -> Question:
     )
 
 
-def complete_answers(questions: tuple[Question, ...], answers: Mapping[str, str], path: str) -> dict[str, str]:
+def complete_answers(
+    questions: tuple[Question, ...], answers: Mapping[str, str], path: str, text: str = ""
+) -> dict[str, str]:
     """Add the questions' defaults to the answers given; an optional question without one is answered with a blank.
 
-    Raises MissingAnswersError that names every required question without an answer.
+    Raises MissingAnswersError that names every required question without an answer, and the line of the first in
+    the `text` that asks.
     """
     missing = tuple(
         question
@@ -144,7 +154,7 @@ def complete_answers(questions: tuple[Question, ...], answers: Mapping[str, str]
         if question.required and not answers.get(question.variable) and not question.default
     )
     if missing:
-        raise MissingAnswersError(path, missing)
+        raise MissingAnswersError(path, missing, text)
     defaults = {question.variable: question.default or "" for question in questions}
     given = {key: value for key, value in answers.items() if value or not defaults.get(key)}
     return {**defaults, **given}

@@ -87,11 +87,14 @@ def read_text(path: Path) -> str:
     Raises InputError where there is none or it is not UTF-8.
     """
     try:
-        return decode(path.read_bytes()).removeprefix("\ufeff")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error)) from None
+    try:
+        return decode(content).removeprefix("\ufeff")
     except TextError as error:
-        raise InputError(str(path), error.problem) from None
+        line = line_of(content.decode("utf-8", "replace"), error.index)
+        raise InputError(str(path), error.problem, line=line) from None
 
 
 def render_file(path: Path, text: str, values: Mapping[str, Any]) -> Rendered:

@@ -165,7 +165,7 @@ def read_stack(folder: StackFolder, answers: Mapping[str, str], name: str | None
     questions = tuple(question for path, text in texts for question in find_questions(path, text))
     if not questions and any(path.suffix == ".tpl" for path in paths[1:]):
         questions = _find_rendered_questions(texts[1:], answers, stack_name, folder)
-    completed = complete_answers(questions, answers, str(paths[-1]))
+    completed = complete_answers(questions, answers, str(paths[-1]), texts[-1][1])
     reader = _Reader(completed)
     files = []
     for path, text in texts:
