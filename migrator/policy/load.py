@@ -247,6 +247,7 @@ def _make_user_row(index: int, row: Mapping[str, Any]) -> DecisionRow:
     )
 
 
+@cache
 def built_in_rows() -> tuple[DecisionRow, ...]:
     """Give the built-in decision table for host ports."""
     return tuple(_make_rows(load_table("rules/host_port.yaml")["strategy"]))

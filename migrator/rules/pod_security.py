@@ -86,7 +86,8 @@ class NamespaceVerdict:
 
     def without(self, left_out: Sequence[Judged]) -> NamespaceVerdict:
         """Judge the namespace without some of its workloads."""
-        return NamespaceVerdict(self.name, tuple(item for item in self.judged if item not in left_out))
+        gone = {id(item) for item in left_out}
+        return NamespaceVerdict(self.name, tuple(item for item in self.judged if id(item) not in gone))
 
 
 def find_version(policy: Policy) -> PolicyVersion:

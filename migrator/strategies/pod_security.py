@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from migrator.model.inventory import Finding
 from migrator.model.objects import Namespace
 from migrator.model.plan import Change, NamespacePlan, NewObject, Phase, PhaseChoice, Reason
 from migrator.model.reference import ResourceRef
-from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.podsecurity.labels import AUDIT, ENFORCE, WARN, InvalidLabel, LevelVersion, read_labels
 from migrator.podsecurity.level import PRIVILEGED, Level, is_stricter
@@ -301,7 +301,13 @@ def _find_refused(world: World, verdict: NamespaceVerdict, manifests: Iterable[N
 def _find_host_ports_alone(verdict: NamespaceVerdict, changes: Sequence[Change]) -> Iterator[Finding]:
     """Say where host ports that are kept decide about a whole namespace, and what else could be done."""
     alone = verdict.host_ports_alone
+    if not alone:
+        return
     rest = verdict.without(alone)
+    considered: dict[ResourceRef, dict[str, str]] = defaultdict(dict)
+    for change in changes:
+        if change.action == "keep":
+            considered[change.workload].update((other.strategy, other.because) for other in change.reason.considered)
     for item in alone:
         workload = item.workload
         kept = [port for port in workload.host_ports if port.host_port and not _is_removed(item, port.path)]
@@ -316,7 +322,7 @@ def _find_host_ports_alone(verdict: NamespaceVerdict, changes: Sequence[Change])
             own = "It is alone there, so nothing else is allowed more than it needs"
         message = (
             f"host port {ports} of {name}, which is kept, is all that holds namespace {verdict.name} at privileged. "
-            f"{own}. {_say_other_strategies(workload, changes)}"
+            f"{own}. {_say_other_strategies(considered[workload.ref])}"
         )
         yield Finding(ID, "warning", message, workload.ref, workload.location)
 
@@ -325,13 +331,7 @@ def _is_removed(item: Judged, path: tuple[str | int, ...]) -> bool:
     return any(edit.op == "remove" and edit.path in (path, (*path, "hostPort")) for edit in item.edits)
 
 
-def _say_other_strategies(workload: Workload, changes: Sequence[Change]) -> str:
-    considered = {
-        other.strategy: other.because
-        for change in changes
-        if change.action == "keep" and change.workload == workload.ref
-        for other in change.reason.considered
-    }
+def _say_other_strategies(considered: Mapping[str, str]) -> str:
     if considered:
         told = "; ".join(f"{strategy}: {because}" for strategy, because in considered.items())
         return f"Another strategy for the port frees it as well ({told})"
