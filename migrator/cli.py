@@ -13,6 +13,7 @@ import typer
 
 from migrator import __version__
 from migrator.errors import InputError, MigratorError
+from migrator.model.reference import is_cluster
 from migrator.run import RULE_CHOICES, VIEWS, Run, check_choice, make_request, say
 
 if TYPE_CHECKING:
@@ -91,11 +92,14 @@ def _complete_rules(incomplete: str) -> list[str]:
 
 
 Sources = Annotated[
-    list[str], typer.Argument(metavar="SOURCE...", help="Files, directories, or - for standard input.")
+    list[str],
+    typer.Argument(metavar="SOURCE...", help="Files, directories, - for standard input, or cluster:CONTEXT."),
 ]
 SourcesOrPlan = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE...|PLAN", help="Files, directories, - for standard input, or a plan file."),
+    typer.Argument(
+        metavar="SOURCE...|PLAN", help="Files, directories, - for standard input, cluster:CONTEXT, or a plan file."
+    ),
 ]
 PolicyPath = Annotated[
     Path | None,
@@ -152,6 +156,11 @@ PortMap = Annotated[
     Path | None, typer.Option("--port-map", metavar="PLAN", help="An earlier plan, whose numbers are kept.")
 ]
 
+SaveInventory = Annotated[
+    Path | None,
+    typer.Option("--save-inventory", metavar="FILE", help="Keep what a cluster:CONTEXT held: a source for later."),
+]
+
 
 def _version(value: bool) -> None:
     if value:
@@ -185,6 +194,7 @@ def audit(
         str | None,
         typer.Option("--requester", metavar="USER[,GROUP...]", help="Who applies bare pods; else an administrator."),
     ] = None,
+    save_inventory: SaveInventory = None,
     policy: PolicyPath = None,
     settings: Settings = None,
     workload: ShownWorkloads = None,
@@ -202,6 +212,7 @@ def audit(
 
     Example: migrator audit deploy/ --level baseline
     Example: migrator audit deploy/ --workload shop/Deployment/cart -v
+    Example: migrator audit cluster:production --save-inventory production.json
     """
     given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml", "sarif"))
@@ -266,6 +277,7 @@ def plan(
         typer.Option("--nodes", metavar="N|FILE", help="With -o html: a picture of where the pods land on them."),
     ] = None,
     phase: PhaseOption = None,
+    save_inventory: SaveInventory = None,
     policy: PolicyPath = None,
     settings: Settings = None,
     namespace: Namespaces = None,
@@ -422,6 +434,9 @@ def apply(
     if in_place and "-" in run.sources:
         raise InputError("apply --in-place", "standard input cannot be edited in place", hint="use --stdout")
     made, inventory = run.make_plan(phase)
+    if all(map(is_cluster, run.sources)):
+        hint = "give the manifests as sources; or keep --save-inventory FILE of audit or plan, and apply FILE"
+        raise InputError("apply", "a live cluster is only read", hint=hint)
     from migrator.rendering.copy import write_out, write_stream
     from migrator.rendering.write import write_in_place
 
@@ -456,7 +471,9 @@ def apply(
         contents = {
             file.path: file.content if file.content is not None else read_bytes(file.path)
             for file in inventory.files
-            if (file.documents or file.path == "-") and file.path not in kustomizations
+            if (file.documents or file.path == "-")
+            and file.path not in kustomizations
+            and not file.is_known_only
         }
         streamed = [change for change in changes if change.path not in kustomizations]
         _print_bytes(write_stream(streamed, list(contents), contents))
@@ -486,13 +503,15 @@ def apply(
 
 
 def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
-    """Give the sources that `--out` copies: not those of which all that was read became something else."""
-    if not any(file.translated for file in inventory.files):
-        return list(made.sources)
-    kept = {file.root for file in inventory.files if file.documents and not file.translated}
+    """Give the sources that `--out` copies: not clusters, nor those of which all became something else."""
     from migrator.sources.files import display_path
 
-    return [source for source in made.sources if display_path(source) in kept]
+    facts = {file.path for file in inventory.files if file.is_known_only}
+    sources = [source for source in made.sources if display_path(source) not in facts]
+    if not any(file.translated for file in inventory.files):
+        return sources
+    kept = {file.root for file in inventory.files if file.documents and not file.translated}
+    return [source for source in sources if display_path(source) in kept]
 
 
 @app.command(short_help="Proof that nothing was lost or opened unasked.")
@@ -515,7 +534,7 @@ def verify(
 
     Exit code 1 says that a claim fails; each is printed with both places. Give the options that apply was given.
 
-    Where AFTER is what a cluster holds (a dump of kubectl get -o yaml), proves that it holds what BEFORE says.
+    Where AFTER is what a cluster holds (cluster:CONTEXT, or a dump), proves that it holds what BEFORE says.
 
     Example: migrator apply deploy/ --out migrated/ --exit-zero && migrator verify deploy/ migrated/
     """
@@ -544,7 +563,8 @@ def fn(phase: PhaseOption = None) -> None:
     Example: kpt fn eval deploy/ --exec "migrator fn --phase expand"
     """
     from migrator.function import run_function
-    from migrator.sources.files import STDIN, read_bytes
+    from migrator.model.reference import STDIN
+    from migrator.sources.files import read_bytes
 
     made = run_function(read_bytes(STDIN), phase)
     _print_bytes(made.content)
@@ -557,13 +577,13 @@ def fn(phase: PhaseOption = None) -> None:
 def simulate(
     sources: SourcesOrPlan,
     nodes: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--nodes",
             metavar="N|FILE",
-            help="Nodes: a number of identical ones, or saved `kubectl get nodes -o yaml`.",
+            help="A number of identical nodes, or saved `kubectl get nodes -o yaml`; else the sources' own.",
         ),
-    ],
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json, yaml, html or svg.")
     ] = "text",
@@ -590,6 +610,7 @@ def simulate(
     loss of a node does. Exit code 1: a pod stays Pending after the plan.
 
     Example: migrator simulate deploy/ --nodes 3
+    Example: migrator simulate cluster:production
     Example: kubectl get nodes -o yaml > nodes.yaml; migrator simulate deploy/ --nodes nodes.yaml -o html > ports.html
     """
     given = dict(locals())

@@ -16,14 +16,13 @@ from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding, Inventory, Severity
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import Policy
-from migrator.model.reference import Location, ResourceRef
+from migrator.model.reference import STDIN, Location, ResourceRef
 from migrator.planning.document import describe_change
 from migrator.planning.plan import plan_changes
 from migrator.policy.load import built_in_policy, load_policy, parse_policy
 from migrator.rendering.render import render_plan
 from migrator.rules.pod_security import find_version
 from migrator.run import PHASE_CHOICES, check_choice
-from migrator.sources.files import STDIN
 from migrator.sources.manifests import is_json
 from migrator.sources.read import ReadOptions, read_sources
 from migrator.sources.resource_list import PATH_KEYS, ResourceList, read_resource_list
@@ -92,7 +91,7 @@ def read_function_config(config: Mapping[str, Any]) -> tuple[Policy, str | None]
 
 def _change_items(content: bytes, given: ResourceList, policy: Policy, phase: Any) -> tuple[bytes, list[Result]]:
     options = ReadOptions(kinds=policy.workload_kinds, pod_security=find_version(policy))
-    inventory = read_sources([STDIN], options, content)
+    inventory = read_sources([STDIN], options, {STDIN: content})
     if inventory.errors:
         return content, [_report_error(error, given) for error in inventory.errors]
     plan = plan_changes(inventory, policy, phase)

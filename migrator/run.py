@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError
+from migrator.model.reference import is_cluster, is_stream
 from migrator.progress import show_progress
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Request:
     keep_going: bool = False
     jobs: int | None = None
     quiet: bool = False
+    save_inventory: Path | None = None
 
 
 _OPTIONS = {"namespace": "namespaces", "workload": "workloads", "only": "rules"}
@@ -76,6 +78,7 @@ class Run:
             from migrator.planning.plan_file import load_plan_file
 
             self.plan_file = load_plan_file(request.sources[0])
+        self.contents: dict[str, bytes] = {}
         self.sources = list(self.plan_file.sources) if self.plan_file else request.sources
         self.default_namespace = request.default_namespace or (
             self.plan_file.default_namespace if self.plan_file else None
@@ -87,6 +90,36 @@ class Run:
             self.policy = self.plan_file.policy()
         else:
             self.policy = _load_policy(request, self.sources)
+        self._read_clusters(policy is None and self.plan_file is None)
+
+    def _read_clusters(self, adopts_version: bool) -> None:
+        """Read the live clusters among the sources; the policy adopts the version of the only one that is read.
+
+        Raises InputError where several are: what is planned is for one.
+        """
+        from migrator.sources.cluster import find_server_version, read_cluster, read_head, save_inventory
+
+        saved = self.request.save_inventory
+        clusters = [source for source in self.sources if is_cluster(source)]
+        if saved is not None and len(clusters) != 1:
+            raise InputError("--save-inventory", "saves one cluster", hint="give one source cluster:CONTEXT")
+        heads = [read_head(source) for source in self.sources if not is_stream(source)]
+        versions = [version for head in heads if (version := find_server_version(head)) is not None]
+        if len(clusters) + len(versions) > 1:
+            hint = "one after the other; `migrator plan` reads many, and plans each by itself"
+            raise InputError("sources", "more than one cluster is among them", hint=hint)
+        for source in clusters:
+            with show_progress("reading the cluster", self.request.quiet):
+                if saved is not None:
+                    save_inventory(source, self.policy.workload_kinds, saved)
+                    name, head = str(saved), read_head(str(saved))
+                else:
+                    name, self.contents[name] = read_cluster(source, self.policy.workload_kinds)
+                    head = self.contents[name]
+            self.sources = [name if item == source else item for item in self.sources]
+            versions += filter(None, [find_server_version(head)])
+        if versions and adopts_version:
+            self.policy = _load_policy(self.request, self.sources, versions[0])
 
     def read(self) -> Inventory:
         """Read the sources.
@@ -109,7 +142,7 @@ class Run:
             stacks=_stack_options(self.request, self.policy),
         )
         with show_progress("reading", self.request.quiet):
-            inventory = read_sources(self.sources, options)
+            inventory = read_sources(self.sources, options, self.contents)
         _report_errors(inventory, self.request.keep_going)
         return inventory
 
@@ -160,13 +193,16 @@ class Run:
         with show_progress("planning", self.request.quiet):
             return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
 
-    def simulate(self, plan: Plan, inventory: Inventory, nodes: str) -> Simulation:
-        """Simulate where pods land before and after a plan, on a number of nodes or on those of a file."""
+    def simulate(self, plan: Plan, inventory: Inventory, nodes: str | None) -> Simulation:
+        """Simulate where pods land before and after a plan: on a number of nodes, a file's, or the sources' own."""
         from migrator.model.world import World
         from migrator.simulation.simulate import simulate
         from migrator.sources.nodes import find_nodes
 
-        found = find_nodes(nodes)
+        found = find_nodes(nodes) if nodes is not None else inventory.nodes
+        if not found:
+            hint = "--nodes 3, or --nodes FILE with what `kubectl get nodes -o yaml` prints"
+            raise InputError("simulate", "there are no Nodes among the sources", hint=hint)
         with show_progress("simulating", self.request.quiet):
             return simulate(World(inventory, plan.policy), plan, found)
 
@@ -195,14 +231,14 @@ class Run:
         return Selection(*(frozenset(values) if values else None for values in given))
 
 
-def _load_policy(request: Request, sources: list[str]) -> Policy:
+def _load_policy(request: Request, sources: list[str], server_version: str | None = None) -> Policy:
     from migrator.policy.load import find_policy, load_policy
 
     path = request.policy
     if path is None:
-        start = Path(sources[0]) if sources and sources[0] != "-" else Path()
+        start = Path(sources[0]) if sources and not is_stream(sources[0]) else Path()
         path = find_policy(start if start.is_dir() else start.parent) or find_policy(Path())
-    return load_policy(path, request.settings)
+    return load_policy(path, request.settings, server_version)
 
 
 def _recover(sources: list[str]) -> None:

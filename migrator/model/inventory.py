@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from migrator.errors import InputError
+from migrator.model.node import Node
 from migrator.model.objects import (
     AdmissionObject,
+    ClusterInventory,
     HorizontalPodAutoscaler,
     Kustomization,
     Namespace,
@@ -32,7 +34,8 @@ class SourceFile:
 
     `path` is how messages name it, `root` the source that it was found under, `excluded` whether it may not be
     changed. `documents` and `objects` count what it holds, the items of Lists as objects; `content` is kept for what
-    cannot be read again: standard input, and manifests that a Rancher stack was `translated` to.
+    cannot be read again: standard input, a live cluster, and manifests that a Rancher stack was `translated` to.
+    `live` tells whether it is the inventory of a cluster.
     """
 
     path: str
@@ -44,6 +47,12 @@ class SourceFile:
     content: bytes | None = None
     translated: bool = False
     objects: int = 0
+    live: bool = False
+
+    @property
+    def is_known_only(self) -> bool:
+        """Tell whether it is a cluster read beside manifests, which is no part of what is written."""
+        return self.live and self.excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,9 @@ class Inventory:
     """Everything that the sources hold, each tuple in a fixed order, whatever order the files were read in.
 
     `overlays` maps a file to the outermost kustomizations that reach it, `others` counts the objects of kinds that
-    no decision looks at. `errors` holds `refused_stacks` too: Rancher stacks are refused one by one.
+    no decision looks at. `errors` holds `refused_stacks` too: Rancher stacks are refused one by one. What a cluster
+    holds is `represented` where another object decides about it: pods by the workload that made them, and what stands
+    in manifests by these.
     """
 
     sources: tuple[str, ...] = ()
@@ -122,6 +133,10 @@ class Inventory:
     service_accounts: tuple[ServiceAccount, ...] = ()
     priority_classes: tuple[PriorityClass, ...] = ()
     admission_objects: tuple[AdmissionObject, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    clusters: tuple[ClusterInventory, ...] = ()
+    represented_workloads: tuple[Workload, ...] = ()
+    represented_services: tuple[Service, ...] = ()
     kustomizations: tuple[Kustomization, ...] = ()
     overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)

@@ -49,12 +49,24 @@ class Service:
 
 @record
 class Namespace:
-    """A Namespace object with its labels; `live` tells whether it was read from a cluster."""
+    """A Namespace object with its labels."""
 
     ref: ResourceRef
     location: Location
     labels: Mapping[str, str]
-    live: bool = False
+
+
+@record
+class ClusterInventory:
+    """What leads the inventory of a live cluster: its name, its version, and what of it could not be read.
+
+    `unread` holds (resource, the server's reason, the only namespace that was read or None).
+    """
+
+    ref: ResourceRef
+    location: Location
+    server_version: str
+    unread: tuple[tuple[str, str, str | None], ...]
 
 
 @record

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from migrator.model.record import record
+
+STDIN = "-"
+"""How standard input is named where a file has its path."""
+
+CLUSTER = "cluster:"
+"""How a live cluster is: `cluster:CONTEXT`."""
+
+
+def is_stream(source: str) -> bool:
+    """Tell whether a source has no file: standard input, or a live cluster."""
+    return source == STDIN or is_cluster(source)
+
+
+def is_cluster(source: str) -> bool:
+    """Tell whether a source is a live cluster."""
+    return source.startswith(CLUSTER)
 
 
 @record
@@ -38,4 +56,9 @@ class Location:
     line: int
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
+        # Nobody sees the lines of what a server answered.
+        return self.path if is_cluster(self.path) else f"{self.path}:{self.line}"
+
+    def at(self, line: int) -> Location:
+        """Give another line of the same object."""
+        return dataclasses.replace(self, line=line)

@@ -8,13 +8,13 @@ from functools import cached_property
 
 from migrator.model.inventory import Inventory
 from migrator.model.objects import HorizontalPodAutoscaler, Kustomization, NetworkPolicy, Service, ServicePort
+from migrator.model.ownership import Owners
 from migrator.model.policy import Policy
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import HostPort, Workload
 
 Label = tuple[str, str]
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
-_MADE_BY = {"ReplicaSet": "Deployment", "Job": "CronJob"}
 _MADE_KINDS = frozenset(("Pod", "ReplicaSet", "ReplicationController", "Job"))
 
 
@@ -52,24 +52,13 @@ class World:
         return frozenset(file.path for file in self.inventory.files if file.translated)
 
     @cached_property
-    def _workloads_by_name(self) -> Mapping[tuple[str | None, str, str], Workload]:
-        return {(item.ref.namespace, item.ref.kind, item.ref.name): item for item in self.inventory.workloads}
+    def owners(self) -> Owners:
+        """Give who made whom, of all workloads that were read."""
+        return Owners((*self.inventory.represented_workloads, *self.inventory.workloads))
 
     def owner_of(self, workload: Workload) -> Workload | None:
-        """Find the workload among the sources that made this one; None where nothing did, or it is not there.
-
-        A ReplicaSet and a Job that are not there themselves are looked through by their names, which carry their
-        owner's and a suffix.
-        """
-        for owner in workload.owners:
-            kind, _, name = owner.partition("/")
-            found = self._workloads_by_name.get((workload.ref.namespace, kind, name))
-            if found is None and kind in _MADE_BY:
-                above = (workload.ref.namespace, _MADE_BY[kind], name.rpartition("-")[0])
-                found = self._workloads_by_name.get(above)
-            if found is not None and found.ref != workload.ref:
-                return found
-        return None
+        """Find the workload among the sources that made this one; None where nothing did, or it is not there."""
+        return self.owners.owner_of(workload)
 
     def absent_owner_of(self, workload: Workload) -> str | None:
         """Name what made a workload from its template where it is not among the sources, as KIND/NAME.
@@ -79,13 +68,6 @@ class World:
         if workload.ref.kind not in _MADE_KINDS or self.owner_of(workload) is not None:
             return None
         return next((owner for owner in workload.owners if not owner.startswith("Node/")), None)
-
-    def _first_owner(self, workload: Workload) -> ResourceRef:
-        seen = {workload.ref}
-        while (owner := self.owner_of(workload)) is not None and owner.ref not in seen:
-            workload = owner
-            seen.add(workload.ref)
-        return workload.ref
 
     @cached_property
     def service_names(self) -> frozenset[tuple[str | None, str]]:
@@ -100,7 +82,7 @@ class World:
         """
         return {
             (service.ref, port.protocol, port.port): port.node_port
-            for service in self.inventory.services
+            for service in (*self.inventory.represented_services, *self.inventory.services)
             for port in service.ports
             if port.node_port is not None
         }
@@ -200,7 +182,8 @@ class World:
         return tuple(
             other
             for other in self.workloads_selected(workload.ref.namespace, selector)
-            if other.ref != workload.ref and self._first_owner(other) != self._first_owner(workload)
+            if other.ref != workload.ref
+            and self.owners.first_owner_of(other).ref != self.owners.first_owner_of(workload).ref
         )
 
     def network_policies_of(self, workload: Workload) -> tuple[NetworkPolicy, ...]:

@@ -50,12 +50,13 @@ def _read_project(path: Path) -> Any:
         raise InputError(str(path), f"not TOML: {error}", hint="correct it, or give --policy") from None
 
 
-def load_policy(path: Path | None, settings: Sequence[str] = ()) -> Policy:
+def load_policy(path: Path | None, settings: Sequence[str] = (), server_version: str | None = None) -> Policy:
     """Load a policy file, None for the built-in one, with `--set key=value` on top.
 
+    `server_version` is the version of the cluster that is read; it holds where neither says one.
     Raises InputError or PolicyError for anything that is not known, naming the nearest right key.
     """
-    if path is None and not settings:
+    if path is None and not settings and server_version is None:
         return built_in_policy()
     document: Any = {}
     text, root = "", None
@@ -66,6 +67,11 @@ def load_policy(path: Path | None, settings: Sequence[str] = ()) -> Policy:
         # What the file says is right by now, so whatever is wrong is a setting.
         for setting in settings:
             _set_value(document, setting)
+        checked = _check_document(document, None, "", None)
+    if server_version is not None:
+        document["spec"] = document.get("spec") or {}
+        cluster = document["spec"].setdefault("cluster", {})
+        cluster.setdefault("kubernetesVersion", server_version)
         checked = _check_document(document, None, "", None)
     return _make_policy(checked, path)
 

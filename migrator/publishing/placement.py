@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.plan import Change, Placement, Reason
-from migrator.model.reference import Location, ResourceRef
+from migrator.model.reference import Location, ResourceRef, is_stream
 from migrator.model.workload import Workload
 from migrator.model.world import World
-from migrator.sources.files import STDIN
 from migrator.sources.kustomize import LISTS
 
 
@@ -62,7 +61,7 @@ class Places:
         listing = self.world.kustomizations_listing.get(location.path, ())
         # A kustomization that may not be changed cannot list a new file.
         fixed = suffix == ".yaml" and any(item.location.path in self.world.excluded for item in listing)
-        if location.path == STDIN or self.documents.get(location.path, 1) > 1 or fixed:
+        if is_stream(location.path) or self.documents.get(location.path, 1) > 1 or fixed:
             return "behind", location
         return "file", self.choose_file(location, f"{name}{suffix}")
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from migrator.errors import InputError
+from migrator.model.reference import STDIN
 from migrator.rendering.render import FileChange
-from migrator.sources.files import JOURNAL_NAME, STDIN
+from migrator.sources.files import JOURNAL_NAME
 
 STDIN_NAME = Path("stdin.yaml")
 NOT_COPIED = frozenset({".git", JOURNAL_NAME})

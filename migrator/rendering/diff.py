@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrator.model.reference import is_stream
 from migrator.rendering.render import FileChange
 from migrator.rendering.replacement import Replacement
 
@@ -39,7 +40,7 @@ def write_diff(changes: Iterable[FileChange], base: str | None = None) -> bytes:
 def find_base(sources: Sequence[str]) -> str | None:
     """Find the folder that a patch is applied in where sources lie outside of the working directory; else None."""
     here = Path.cwd()
-    outside = [Path(os.path.abspath(source)) for source in sources if source != "-"]  # noqa: PTH100 - takes `..` away
+    outside = [Path(os.path.abspath(source)) for source in sources if not is_stream(source)]  # noqa: PTH100 - takes `..` away
     if all(path.resolve().is_relative_to(here) or path.is_relative_to(here) for path in outside):
         return None
     folders = [path if path.is_dir() else path.parent for path in outside]

@@ -20,10 +20,10 @@ from typing import Any
 from migrator.errors import InputError, TextError
 from migrator.model.inventory import Inventory, SourceFile
 from migrator.model.plan import Change, NewObject, Plan
+from migrator.model.reference import STDIN, is_stream
 from migrator.rendering.builds import Build, Transformers, find_builds
 from migrator.rendering.json_patch import make_operations
 from migrator.rendering.render import load_source
-from migrator.sources.files import STDIN
 from migrator.sources.manifests import is_json
 from migrator.sources.rbac import CLUSTER_KINDS
 from migrator.templates import render_object, render_template
@@ -63,7 +63,7 @@ def make_patch_set(plan: Plan, inventory: Inventory, out: Path) -> PatchSet:
     sources = _Sources(inventory)
     changes = [item for item in plan.changes if item.action != "keep" and not sources.is_kustomization(item)]
     shared = _find_shared(changes, sources)
-    component = bool(shared) or all(source == STDIN for source in inventory.sources)
+    component = bool(shared) or all(is_stream(source) for source in inventory.sources)
     files: dict[str, bytes] = {}
     patches = list(_write_patches(changes, sources, component, files))
     resources: list[str] = []

@@ -6,9 +6,7 @@ import re
 from collections.abc import Container
 from urllib.parse import quote
 
-from migrator.model.reference import Location
-
-STDIN = "-"
+from migrator.model.reference import STDIN, Location, is_stream
 
 _ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#([0-9]+)")
 _ENHANCEMENT = re.compile(r"KEP-([0-9]+)")
@@ -33,7 +31,7 @@ def link_place(location: Location | None, absent: Container[str] = ()) -> str | 
 
     `absent` are files that are yet to be written.
     """
-    if location is None or location.path == STDIN or location.path in absent:
+    if location is None or is_stream(location.path) or location.path in absent:
         return None
     path = quote(location.path, errors="surrogateescape")
     return f"{path if path.startswith('/') else f'./{path}'}#L{location.line}"
@@ -41,4 +39,4 @@ def link_place(location: Location | None, absent: Container[str] = ()) -> str | 
 
 def name_place(location: Location) -> str:
     """Name a manifest's line as a person reads it."""
-    return f"{'standard input' if location.path == STDIN else location.path}:{location.line}"
+    return f"standard input:{location.line}" if location.path == STDIN else str(location)

@@ -125,7 +125,7 @@ def write_audit(audit: Audit, level: Level | None, painter: Painter, verbose: bo
                         str(workload.ref),
                         f"{address}{number}/{port.protocol} → {port.container_port}",
                         f"{port.container}{f' ({note})' if note else ''}",
-                        f"{workload.location.path}:{port.line}",
+                        str(workload.location.at(port.line)),
                     )
                 )
         lines += ["", *painter.table(("WORKLOAD", "HOST PORT", "CONTAINER", "PLACE"), rows)]
@@ -172,7 +172,7 @@ def _write_levels(audit: Audit, painter: Painter) -> list[str]:
 
 def _write_violations(workloads: Iterable[Workload], level: str, painter: Painter) -> list[str]:
     rows = [
-        (str(workload.ref), violation.check, violation.detail or violation.reason, f"{workload.location.path}:{line}")
+        (str(workload.ref), violation.check, violation.detail or violation.reason, str(workload.location.at(line)))
         for workload in workloads
         if workload.pod_security is not None
         for violation in workload.pod_security.violations

@@ -157,7 +157,7 @@ def describe_violation(workload: Workload, violation: PodSecurityViolation) -> s
     what = f"{violation.reason} ({violation.detail})" if violation.detail else violation.reason
     path, line = violation.fields[0] if violation.fields else ((), workload.location.line)
     field = f" {format_path(path)}" if path else ""
-    return f"{workload.ref.kind}/{workload.ref.name}: {what}:{field} at {workload.location.path}:{line}"
+    return f"{workload.ref.kind}/{workload.ref.name}: {what}:{field} at {workload.location.at(line)}"
 
 
 def judge_after(workload: Workload, edits: Sequence[FieldEdit], version: PolicyVersion) -> PodSecurity:

@@ -10,6 +10,7 @@ from typing import Final
 from migrator.model.field import format_path
 from migrator.model.inventory import Finding, Inventory
 from migrator.model.objects import PodSecurityPolicyObject, RoleBinding
+from migrator.model.workload import Workload
 from migrator.psp.admit import SELECTED_ANNOTATION
 from migrator.psp.authorize import is_built_in_role
 from migrator.rules.pod_security_policy import FALLBACK_NAMESPACE, ID, PolicyAdmission, PolicyDecision
@@ -95,20 +96,20 @@ def _find_unknown_namespaces(admission: PolicyAdmission) -> Iterator[Finding]:
 def _find_other_annotations(admission: PolicyAdmission) -> Iterator[Finding]:
     """Compare what running pods say that they were admitted under; those of a workload with that workload."""
     by_ref = {item.workload.ref: item for item in admission.decisions if item is not None}
-    for decision in admission.decisions:
-        if decision is None or decision.workload.ref.kind != "Pod":
+    inventory = admission.world.inventory
+    for pod in (*inventory.workloads, *inventory.represented_workloads):
+        noted = pod.annotations.get(SELECTED_ANNOTATION) if pod.ref.kind == "Pod" else None
+        if noted is None:
             continue
-        workload = decision.workload
-        noted = workload.annotations.get(SELECTED_ANNOTATION)
-        owner = admission.world.owner_of(workload)
-        judged = decision if owner is None else by_ref.get(owner.ref)
-        if noted is None or judged is None or judged.selection.selected == noted:
+        owner = admission.world.owner_of(pod) or pod
+        judged = by_ref.get(owner.ref) or by_ref.get(admission.world.owners.first_owner_of(owner).ref)
+        if judged is None or judged.selection.selected == noted:
             continue
-        yield Finding(ID, "warning", _describe_difference(decision, judged, noted), workload.ref, workload.location)
+        yield Finding(ID, "warning", _describe_difference(pod, judged, noted), pod.ref, pod.location)
 
 
-def _describe_difference(decision: PolicyDecision, judged: PolicyDecision, noted: str) -> str:
-    who = "it" if judged is decision else f"{judged.workload.ref.kind}/{judged.workload.ref.name}"
+def _describe_difference(pod: Workload, judged: PolicyDecision, noted: str) -> str:
+    who = "it" if judged.workload is pod else f"{judged.workload.ref.kind}/{judged.workload.ref.name}"
     now = judged.selection.selected
     gets = f"by what was read {who} gets {now}" if now is not None else f"by what was read no policy admits {who}"
     return f"the annotation {SELECTED_ANNOTATION} says {noted}; {gets}"

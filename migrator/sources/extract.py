@@ -8,6 +8,7 @@ from typing import Any
 from migrator.model.field import FieldPath, format_path
 from migrator.model.objects import (
     AdmissionObject,
+    ClusterInventory,
     HorizontalPodAutoscaler,
     Namespace,
     NetworkPolicy,
@@ -428,6 +429,21 @@ def read_admission_object(data: Mapping[str, Any], location: Location, reader: O
         location=location,
         data=PackedData.pack(dict(reader.mapping(data, "spec", ()))),
     )
+
+
+def read_cluster_inventory(data: Mapping[str, Any], location: Location, reader: ObjectReader) -> ClusterInventory:
+    """Read which cluster an inventory is of, and what of it could not be read."""
+    ref, _ = read_ref(data, reader)
+    status = reader.mapping(data, "status", ())
+    unread = []
+    for index, item in enumerate(reader.sequence(status, "unread", ("status",))):
+        here = ("status", "unread", index)
+        if not isinstance(item, dict):
+            raise FieldError(here, "must be a map")
+        names = (reader.text(item, "resource", here) or "", reader.text(item, "reason", here) or "")
+        unread.append((*names, reader.text(item, "readIn", here)))
+    version = reader.text(status, "serverVersion", ("status",)) or ""
+    return ClusterInventory(ref, location, version, tuple(unread))
 
 
 def read_network_policy(data: Mapping[str, Any], location: Location, reader: ObjectReader) -> NetworkPolicy:

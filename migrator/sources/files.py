@@ -14,8 +14,8 @@ from pathlib import Path
 
 from migrator.errors import InputError
 from migrator.model.inventory import Unread
+from migrator.model.reference import STDIN, is_stream
 
-STDIN = "-"
 MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
 JOURNAL_NAME = ".migrator-journal"
 
@@ -41,7 +41,7 @@ class FoundFiles:
 
 def display_path(path: str) -> str:
     """Write a path as messages and diffs name it: relative to the working directory where it lies below."""
-    if path == STDIN:
+    if is_stream(path):
         return path
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(Path(path).absolute())
@@ -58,8 +58,8 @@ def find_files(sources: Sequence[str], exclude: Iterable[str] = ()) -> FoundFile
     charts: set[str] = set()
     unread: list[Unread] = []
     for source in sources:
-        if source == STDIN:
-            files.setdefault(STDIN, FoundFile(STDIN, STDIN, 0, False))
+        if is_stream(source):
+            files.setdefault(source, FoundFile(source, source, 0, False))
             continue
         root = display_path(source)
         try:
@@ -151,7 +151,7 @@ def find_journals(sources: Iterable[str]) -> list[Path]:
     """Find the journals of other runs in the sources, and in folders above them."""
     found: dict[Path, None] = {}
     for source in sources:
-        if source == "-":
+        if is_stream(source):
             continue
         start = Path(os.path.realpath(source))
         for folder in (start, *start.parents):

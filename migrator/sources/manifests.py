@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from migrator.errors import InputError, TextError
+from migrator.model import node
 from migrator.model.field import FieldPath, format_path
 from migrator.model.inventory import Unread
 from migrator.model.objects import (
     AdmissionObject,
+    ClusterInventory,
     HorizontalPodAutoscaler,
     Namespace,
     NetworkPolicy,
@@ -30,12 +32,14 @@ from migrator.sources.extract import (
     ObjectReader,
     read_admission_object,
     read_autoscaler,
+    read_cluster_inventory,
     read_namespace,
     read_network_policy,
     read_priority_class,
     read_service,
     read_workload,
 )
+from migrator.sources.nodes import read_node
 from migrator.sources.rbac import read_pod_security_policy, read_role, read_role_binding, read_service_account
 from migrator.yaml.data import TagError, TemplateKeyError, construct, find_nearest, find_node, load_text
 from migrator.yaml.json_text import compose_json, load_json
@@ -73,6 +77,8 @@ _AROUND = {
     ("scheduling.k8s.io", "PriorityClass"): (read_priority_class, "priority_classes"),
     (_ADMISSION, "ValidatingAdmissionPolicy"): (read_admission_object, "admission_objects"),
     (_ADMISSION, "ValidatingAdmissionPolicyBinding"): (read_admission_object, "admission_objects"),
+    ("", "Node"): (read_node, "nodes"),
+    ("migrator.dev", "ClusterInventory"): (read_cluster_inventory, "clusters"),
 }
 _KIND = re.compile(rb"kind:[ \t]*[\"']?([A-Za-z0-9]+)")
 _ALIAS = re.compile(rb"[\s\[,]\*[A-Za-z0-9_-]")
@@ -113,6 +119,8 @@ class ManifestRead:
     service_accounts: list[ServiceAccount] = field(default_factory=list)
     priority_classes: list[PriorityClass] = field(default_factory=list)
     admission_objects: list[AdmissionObject] = field(default_factory=list)
+    nodes: list[node.Node] = field(default_factory=list)
+    clusters: list[ClusterInventory] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
@@ -511,6 +519,8 @@ def _extend(read: ManifestRead, part: ManifestRead) -> None:
     read.service_accounts += part.service_accounts
     read.priority_classes += part.priority_classes
     read.admission_objects += part.admission_objects
+    read.nodes += part.nodes
+    read.clusters += part.clusters
     read.unread += part.unread
     read.errors += part.errors
     for kind, count in part.others.items():

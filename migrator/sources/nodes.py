@@ -8,6 +8,7 @@ from typing import Any
 from migrator.errors import InputError, TextError
 from migrator.model.node import Node, Taint, make_nodes
 from migrator.model.quantity import parse_quantity
+from migrator.model.reference import Location
 from migrator.sources.extract import FieldError, ObjectReader, read_ref
 from migrator.sources.files import read_bytes
 from migrator.yaml.data import construct, find_nearest
@@ -41,7 +42,7 @@ def read_nodes(path: str) -> tuple[Node, ...]:
         if data.get("kind") != "Node":
             continue
         try:
-            node = _read_node(data)
+            node = read_node(data, Location(path, 0, None, line), ObjectReader(data, lambda _: 0))
         except FieldError as error:
             raise InputError(path, str(error), line=line, hint="correct the node") from None
         if node.name in nodes:
@@ -88,8 +89,11 @@ def _list_objects(path: str) -> Iterator[tuple[Mapping[str, Any], int]]:
         ) from None
 
 
-def _read_node(data: Mapping[str, Any]) -> Node:
-    reader = ObjectReader(data, lambda _: 0)
+def read_node(data: Mapping[str, Any], location: Location, reader: ObjectReader) -> Node:
+    """Read what the scheduler looks at of a Node.
+
+    Raises FieldError for fields that the API would not decode.
+    """
     ref, metadata = read_ref(data, reader)
     if not ref.name:
         raise FieldError(("metadata", "name"), "is missing")

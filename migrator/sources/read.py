@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from migrator.errors import InputError, TextError
 from migrator.model.inventory import BalancedPort, Finding, Inventory, KeyFate, SourceFile, Unread
-from migrator.model.objects import Kustomization
-from migrator.model.reference import ResourceRef
+from migrator.model.objects import ClusterInventory, Kustomization
+from migrator.model.ownership import Owners
+from migrator.model.reference import STDIN, ResourceRef, is_stream
 from migrator.model.workload import Workload, WorkloadKind
 from migrator.podsecurity.version import PolicyVersion
-from migrator.sources.files import STDIN, FoundFile, FoundFiles, find_chart, find_files, hash_content, read_bytes
+from migrator.sources.files import (
+    FoundFile,
+    FoundFiles,
+    find_chart,
+    find_files,
+    hash_content,
+    read_bytes,
+)
 from migrator.sources.kustomize import FILE_NAMES, find_roots, read_kustomization
 from migrator.sources.manifests import HELM_HINT, ManifestRead, ReadSettings, join_reads, read_manifests
 from migrator.sources.ranges import FileRead, read_file, read_files
@@ -57,8 +65,10 @@ class _Gathered:
     refused_stacks: list[InputError] = field(default_factory=list)
 
 
-def read_sources(sources: Sequence[str], options: ReadOptions, stdin: bytes | None = None) -> Inventory:
-    """Read files, directories and standard input, of which `stdin` may be known already.
+def read_sources(
+    sources: Sequence[str], options: ReadOptions, contents: Mapping[str, bytes] | None = None
+) -> Inventory:
+    """Read files, directories and streams; `contents` are the bytes of live clusters, and of what is known already.
 
     What is wrong with single files stands in the inventory's `errors`; raises InputError where a source itself
     cannot be read.
@@ -68,7 +78,7 @@ def read_sources(sources: Sequence[str], options: ReadOptions, stdin: bytes | No
     gathered = _Gathered(unread=list(found.unread))
     kustomizations, kustomization_errors = _read_kustomizations(found.files)
     gathered.errors.extend(kustomization_errors)
-    _gather_manifests(found, kustomizations, settings, options, gathered, stdin)
+    _gather_manifests(found, kustomizations, settings, options, gathered, dict(contents or {}))
     _gather_stacks(sources, settings, options, gathered)
     return _assemble(sources, gathered, kustomizations, options)
 
@@ -79,10 +89,10 @@ def _gather_manifests(
     settings: ReadSettings,
     options: ReadOptions,
     gathered: _Gathered,
-    stdin: bytes | None,
+    contents: dict[str, bytes],
 ) -> None:
-    if stdin is None and any(file.path == STDIN for file in found.files):
-        stdin = read_bytes(STDIN)
+    if STDIN not in contents and any(file.path == STDIN for file in found.files):
+        contents[STDIN] = read_bytes(STDIN)
     patches = {path: item for item in kustomizations for path in item.patch_files}
     by_path = {file.path: file for file in found.files}
     to_read = []
@@ -92,11 +102,10 @@ def _gather_manifests(
             gathered.unread.append(Unread(file.path, None, reason))
         elif not is_compose_file(file.path):
             to_read.append(file)
-    results = _read_files(to_read, settings, options, stdin)
+    results = _read_files(to_read, settings, options, contents)
     results += [_hash_file(file) for file in found.files if posixpath.basename(file.path) in FILE_NAMES]
     for result in results:
         file = by_path[result.path]
-        content = stdin if result.path == STDIN else None
         gathered.files.append(
             SourceFile(
                 file.path,
@@ -105,8 +114,9 @@ def _gather_manifests(
                 result.size,
                 result.read.documents,
                 file.excluded,
-                content,
+                contents.get(result.path),
                 objects=result.read.count_objects(),
+                live=bool(result.read.clusters),
             )
         )
         gathered.reads.append(result.read)
@@ -201,10 +211,10 @@ def _say_why_skipped(file: FoundFile, found: FoundFiles, patches: Mapping[str, K
 
 
 def _read_files(
-    files: Sequence[FoundFile], settings: ReadSettings, options: ReadOptions, stdin: bytes | None
+    files: Sequence[FoundFile], settings: ReadSettings, options: ReadOptions, contents: Mapping[str, bytes]
 ) -> list[FileRead]:
-    streams = [read_file(file, settings, stdin) for file in files if file.path == STDIN]
-    rest = [file for file in files if file.path != STDIN]
+    streams = [read_file(file, settings, contents[file.path]) for file in files if is_stream(file.path)]
+    rest = [file for file in files if not is_stream(file.path)]
     total = sum(file.size for file in rest)
     jobs = options.jobs if total >= PARALLEL_FROM else 1
     return sorted([*streams, *read_files(rest, settings, jobs)], key=lambda result: result.path)
@@ -216,13 +226,17 @@ def _assemble(
     everything = join_reads(gathered.reads)
     roots = find_roots(kustomizations)
     set_namespace = _namespace_setter(roots, options.default_namespace)
-    workloads = tuple(sorted(map(set_namespace, everything.workloads), key=_order))
+    live = frozenset(file.path for file in gathered.files if file.live)
+    workloads, represented = _part_represented(sorted(map(set_namespace, everything.workloads), key=_order), live)
+    services, twins = _part_represented(sorted(map(set_namespace, everything.services), key=_order), live)
     unread = [*gathered.unread, *everything.unread]
+    for cluster in everything.clusters:
+        unread += [Unread(cluster.location.path, None, reason) for reason in _say_unread(cluster)]
     return Inventory(
         sources=tuple(sources),
-        files=tuple(sorted(gathered.files, key=lambda file: file.path)),
+        files=tuple(sorted(_exclude_clusters(gathered.files), key=lambda file: file.path)),
         workloads=workloads,
-        services=tuple(sorted(map(set_namespace, everything.services), key=_order)),
+        services=services,
         namespaces=tuple(sorted(everything.namespaces, key=_order)),
         network_policies=tuple(sorted(map(set_namespace, everything.network_policies), key=_order)),
         autoscalers=tuple(sorted(map(set_namespace, everything.autoscalers), key=_order)),
@@ -232,11 +246,20 @@ def _assemble(
         service_accounts=tuple(sorted(map(set_namespace, everything.service_accounts), key=_order)),
         priority_classes=tuple(sorted(everything.priority_classes, key=_order)),
         admission_objects=tuple(sorted(everything.admission_objects, key=_order)),
+        nodes=tuple(sorted(everything.nodes, key=lambda node: node.name)),
+        clusters=tuple(sorted(everything.clusters, key=_order)),
+        represented_workloads=represented,
+        represented_services=twins,
         kustomizations=kustomizations,
         overlays={path: tuple(root for root, _ in entries) for path, entries in roots.items()},
         others=dict(sorted(everything.others.items())),
         unread=tuple(sorted(unread, key=lambda item: (item.path, item.document or 0))),
-        findings=(*gathered.findings, *_find_twins(workloads), *_find_unknown_namespaces(workloads, roots)),
+        findings=(
+            *gathered.findings,
+            *_find_gaps(everything.clusters),
+            *_find_twins(workloads),
+            *_find_unknown_namespaces(workloads, roots),
+        ),
         keys=tuple(gathered.keys),
         balanced=tuple(gathered.balanced),
         errors=tuple(sorted(gathered.errors, key=lambda error: (error.path, error.line or 0))),
@@ -271,6 +294,42 @@ def _namespace_setter(
         return dataclasses.replace(item, ref=dataclasses.replace(ref, namespace=namespace))  # type: ignore[type-var]
 
     return set_namespace
+
+
+def _exclude_clusters(files: Sequence[SourceFile]) -> Sequence[SourceFile]:
+    """Exclude clusters from change where they are read beside manifests: then they tell what these cannot."""
+    if all(file.live for file in files):
+        return files
+    return [dataclasses.replace(file, excluded=True) if file.live else file for file in files]
+
+
+def _part_represented(items: Sequence[Any], live: frozenset[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Part what decides for itself from what a cluster holds of it: copies of manifests, pods of workloads."""
+    if not live:
+        return tuple(items), ()
+    written = {item.ref for item in items if item.location.path not in live}
+    owners = Owners([item for item in items if isinstance(item, Workload)])
+    kept: list[Any] = []
+    represented: list[Any] = []
+    for item in items:
+        is_made = isinstance(item, Workload) and bool(item.owners) and owners.owner_of(item) is not None
+        stands_for_itself = item.location.path not in live or not (item.ref in written or is_made)
+        (kept if stands_for_itself else represented).append(item)
+    return tuple(kept), tuple(represented)
+
+
+def _say_unread(cluster: ClusterInventory) -> Iterator[str]:
+    for resource, reason, namespace in cluster.unread:
+        limit = f"; only those of namespace {namespace} were read" if namespace else ""
+        yield f"{resource} of the cluster: {reason}{limit}"
+
+
+def _find_gaps(clusters: Iterable[ClusterInventory]) -> Iterator[Finding]:
+    """Say what nobody may read in a cluster, since decisions are made without it."""
+    for cluster in clusters:
+        for reason in _say_unread(cluster):
+            message = f"{reason}; what is planned knows nothing of them"
+            yield Finding("source", "warning", message, None, cluster.location)
 
 
 def _find_twins(workloads: Sequence[Workload]) -> list[Finding]:

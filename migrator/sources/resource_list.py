@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import InputError, TextError
-from migrator.sources.files import STDIN
+from migrator.model.reference import STDIN
 from migrator.yaml.data import construct, find_child
 from migrator.yaml.nodes import SequenceNode, compose
 from migrator.yaml.scan import decode, line_of

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from migrator.errors import InputError
 from migrator.model.field import format_path
 from migrator.model.inventory import BalancedPort, Finding, KeyFate, Unread
-from migrator.model.reference import Location
-from migrator.sources.files import STDIN, display_path
+from migrator.model.reference import Location, is_stream
+from migrator.sources.files import display_path
 
 if TYPE_CHECKING:
     from migrator.sources.rancher import RancherPolicy, Stack, StackFolder, Translation
@@ -134,7 +134,7 @@ def _find_folders(sources: Sequence[str], among_manifests: bool, result: StacksR
     from migrator.sources.rancher.find import find_stacks
 
     for source in sources:
-        if source == STDIN:
+        if is_stream(source):
             continue
         root = Path(display_path(source))
         for folder in find_stacks(root):

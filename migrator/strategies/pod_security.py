@@ -101,7 +101,7 @@ def _propose_namespace(
         if item.exempt
     ]
     changes: list[Change] = []
-    editable = [item for item in manifests if not item.live and item.location.path not in world.excluded]
+    editable = [item for item in manifests if item.location.path not in world.excluded]
     for namespace in editable:
         wanted, kept = raise_labels(labels, namespace.labels)
         notes += [note for note in kept if note not in notes]

@@ -10,7 +10,7 @@ from migrator.model.field import FieldPath
 from migrator.model.inventory import Finding
 from migrator.model.objects import AdmissionObject
 from migrator.model.plan import Change, NamespacePlan, NewObject, Phase, PhaseChoice, Placement, Reason
-from migrator.model.reference import Location, ResourceRef
+from migrator.model.reference import Location, ResourceRef, is_stream
 from migrator.model.world import World
 from migrator.podsecurity.labels import read_labels
 from migrator.podsecurity.level import LEVELS
@@ -19,7 +19,6 @@ from migrator.publishing.placement import Places, list_new_file
 from migrator.publishing.proposal import strategy_sources, strategy_text
 from migrator.rules.pod_security_policy import ID, PolicyAdmission
 from migrator.rules.pod_security_policy_residue import NamespaceResidue, find_residues
-from migrator.sources.files import STDIN
 from migrator.sources.tables import load_table
 from migrator.strategies.pod_security import raise_labels
 from migrator.templates import render_template
@@ -120,7 +119,7 @@ def _create(
     placement: Placement = "file"
     if listed:
         placement, location = places.choose_beside(home, name)
-    elif home.path == STDIN:
+    elif is_stream(home.path):
         return
     else:
         folder = "" if world.policy.cluster.version >= SINCE else f"{_OWN_FOLDER}/"
@@ -198,7 +197,7 @@ def _change(
 
 def _find_home(world: World, namespace: str) -> Location | None:
     """Find the object beside which a namespace's policy goes: the Namespace, else the first of its workloads."""
-    places = [item.location for item in world.inventory.namespaces if item.ref.name == namespace and not item.live]
+    places = [item.location for item in world.inventory.namespaces if item.ref.name == namespace]
     places += [item.location for item in world.inventory.workloads if item.ref.namespace == namespace]
     return next((place for place in places if place.path not in world.excluded), None)
 

@@ -93,7 +93,8 @@ class Side:
     @cached_property
     def workloads(self) -> Mapping[tuple[str | None, str, str], Workload]:
         """Give the workloads by namespace, kind and name; of several the last."""
-        return {(item.ref.namespace, item.ref.kind, item.ref.name): item for item in self.inventory.workloads}
+        known = (*self.inventory.represented_workloads, *self.inventory.workloads)
+        return {(item.ref.namespace, item.ref.kind, item.ref.name): item for item in known}
 
     @cached_property
     def _by_namespace(self) -> Mapping[str | None, tuple[Workload, ...]]:

@@ -12,15 +12,13 @@ from migrator.model.field import FieldPath
 from migrator.model.inventory import Inventory, SourceFile
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
-from migrator.sources.files import STDIN, display_path, read_bytes
+from migrator.sources.files import display_path, read_bytes
 from migrator.sources.kustomize import FILE_NAMES, find_roots
 from migrator.sources.manifests import Lines, Place, is_json
 from migrator.yaml.data import construct
 from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import compose
 from migrator.yaml.scan import cut_documents, decode, line_of
-
-CLUSTER: Final = "cluster:"
 
 Key = tuple[str, str, str | None, str]
 """What tells an object from all others, whatever version of its API group it is written in."""
@@ -114,8 +112,6 @@ def read_tree(inventory: Inventory) -> Tree:
     documents: list[Document] = []
     pieces: list[Piece] = []
     for file in inventory.files:
-        if file.content is None and file.root.startswith(CLUSTER):
-            continue
         name = name_file(file)
         content = file.content if file.content is not None else read_bytes(file.path)
         whole = file.documents > 0 and posixpath.basename(file.path) not in FILE_NAMES
@@ -177,7 +173,7 @@ def _read_unread(inventory: Inventory) -> Iterator[Piece]:
 
 def _relative_to_source(path: str, sources: Sequence[str]) -> str:
     for source in sources:
-        root = display_path(source) if source != STDIN else source
+        root = display_path(source)
         if root == "." or path.startswith(f"{root}/"):
             return posixpath.relpath(path, root)
     return posixpath.basename(path)

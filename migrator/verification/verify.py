@@ -11,7 +11,7 @@ from migrator.model.policy import Policy
 from migrator.sources.tables import load_table
 from migrator.verification.claim import Claim, Note, Proof
 from migrator.verification.comparison import Comparison
-from migrator.verification.tree import CLUSTER, Tree, read_tree
+from migrator.verification.tree import Tree, read_tree
 
 Finder = Callable[[Comparison], Iterator[Claim | Note]]
 
@@ -49,9 +49,9 @@ def verify(before: Inventory, after: Inventory, policy: Policy) -> Proof:
 
 
 def is_live(tree: Tree) -> bool:
-    """Tell whether a tree is what a cluster holds: `cluster:`, or a dump, whose objects have what a server gives."""
-    if any(source.startswith(CLUSTER) for source in tree.inventory.sources):
-        return True
+    """Tell whether a tree is what a cluster holds: an inventory, or a dump of objects as a server gives them."""
+    if tree.inventory.clusters:
+        return all(file.live for file in tree.inventory.files)
     return bool(tree.documents) and all(
         (document.data.get("metadata") or {}).get("uid") for document in tree.documents
     )

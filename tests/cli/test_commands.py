@@ -310,7 +310,12 @@ def test_a_run_that_is_at_work_is_not_disturbed(tree: Path) -> None:
 
 def start(*arguments: str, cwd: Path, **options: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "migrator", *arguments]
-    return subprocess.Popen(command, cwd=cwd, start_new_session=True, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(command, cwd=cwd, start_new_session=True, preexec_fn=heed_interrupts, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def heed_interrupts() -> None:
+    # A shell starts what it puts in the background with interrupts ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_two_runs_at_once_leave_one_result(tree: Path) -> None:

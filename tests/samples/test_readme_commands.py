@@ -8,10 +8,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.cluster.api_server import ApiServer, serving
+from tests.cluster.objects import SERVED, make_node
 from tests.samples.command_line import Result, run_migrator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +70,7 @@ def write_program(folder: Path, name: str, script: str) -> None:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A Git repository with the sample under every name that the READMEs give it, and a cluster that answers."""
     for name in ("deploy", "cluster", "samples/host-port"):
         shutil.copytree(SAMPLE, tmp_path / name)
@@ -80,7 +84,9 @@ def workplace(tmp_path: Path) -> Path:
     write_program(programs, "kubectl", f'exec cat "{programs}/${{2##*,}}.yaml"')
     write_program(programs, "helm", f'exec cat "{programs}/rendered.yaml"')
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    return tmp_path
+    monkeypatch.setenv("KUBECONFIG", str(programs / "kubeconfig"))
+    with serving(ApiServer(SERVED, [*yaml.safe_load(SERVICES)["items"], make_node("a")]), programs):
+        yield tmp_path
 
 
 def run(command: str, folder: Path) -> Result:
