@@ -33,6 +33,7 @@ demo: $(VENV)/installed ## plans, diffs and a proof of the samples; writes nothi
 	$(BIN)/migrator audit samples/psp
 	$(BIN)/migrator plan samples/psp
 	$(BIN)/migrator plan samples/rancher-v1.6 --answers samples/rancher-v1.6/answers.txt
+	$(BIN)/migrator plan samples/fleet/clusters/*.json
 	rm -rf $(VENV)/demo
 	$(BIN)/migrator apply --quiet --exit-zero samples/host-port --out $(VENV)/demo
 	$(BIN)/migrator verify samples/host-port $(VENV)/demo

@@ -14,7 +14,7 @@ import typer
 from migrator import __version__
 from migrator.errors import InputError, MigratorError
 from migrator.model.reference import is_cluster
-from migrator.run import RULE_CHOICES, VIEWS, Run, check_choice, make_request, say
+from migrator.run import RULE_CHOICES, VIEWS, Request, Run, check_choice, make_request, say
 
 if TYPE_CHECKING:
     from migrator.model.inventory import Inventory
@@ -294,15 +294,24 @@ def plan(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what to do about it, and why.
+    """Show what to do about it, and why. Several clusters are planned one by one, and told together.
 
     Example: migrator plan deploy/ --save plan.json
+    Example: migrator plan inventories/*.json
     """
     given = dict(locals())
     check_choice("--output", output, ("text", "json", "yaml", *VIEWS))
     if nodes is not None and output != "html":
         raise InputError("--nodes", "draws a picture for -o html", hint="migrator simulate shows it as text and data")
-    run = Run(make_request(given))
+    request = make_request(given)
+    from migrator.fleet import is_fleet
+
+    if is_fleet(request.sources):
+        if save is not None or save_inventory is not None:
+            raise InputError("plan", "a file that it saves is about one cluster", hint="save them one by one")
+        _exit(_plan_fleet(request, phase, output, exit_code, verbose))
+        return
+    run = Run(request)
     made, inventory = run.make_plan(phase)
     from migrator.review.document import write_document
 
@@ -326,6 +335,22 @@ def plan(
         _print(write_document(run.describe(made), output))
     changes = any(change.action != "keep" for change in made.changes)
     _exit(TROUBLE if inventory.errors else 1 if exit_code and changes else 0)
+
+
+def _plan_fleet(request: Request, phase: str | None, output: str, exit_code: bool, verbose: bool) -> int:
+    check_choice("--output", output, ("text", "json", "yaml"))
+    from migrator.fleet import plan_fleet
+    from migrator.review.fleet import describe_fleet, write_fleet
+
+    fleet = plan_fleet(request, phase)
+    if output == "text":
+        _print(write_fleet(fleet, _painter(), verbose))
+    else:
+        from migrator.review.document import write_document
+
+        _print(write_document(describe_fleet(fleet), output))
+    changes = any(change.action != "keep" for member in fleet.members for change in member.plan.changes)
+    return TROUBLE if fleet.errors else 1 if exit_code and changes else 0
 
 
 @app.command(short_help="The change, as a patch for git apply.")
@@ -471,9 +496,7 @@ def apply(
         contents = {
             file.path: file.content if file.content is not None else read_bytes(file.path)
             for file in inventory.files
-            if (file.documents or file.path == "-")
-            and file.path not in kustomizations
-            and not file.is_known_only
+            if (file.documents or file.path == "-") and file.path not in kustomizations and not file.is_known_only
         }
         streamed = [change for change in changes if change.path not in kustomizations]
         _print_bytes(write_stream(streamed, list(contents), contents))
