@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from migrator.errors import InputError
 from migrator.model.reference import CLUSTER
@@ -49,6 +50,7 @@ class Connection:
             hint = "python3 -m pip install 'migrator[cluster]'; or dump it: kubectl get ... -o yaml"
             raise InputError(source, "the Kubernetes client for Python is not installed", hint=hint) from None
         self._failure = client.exceptions.ApiException
+        self._impersonated: tuple[tuple[str, str], ...] = ()
         context = source.removeprefix(CLUSTER) or None
         kubeconfig = os.environ.get("KUBECONFIG") or _KUBECONFIG
         if context is None and _is_in_pod(kubeconfig):
@@ -62,6 +64,9 @@ class Connection:
             known = {item["name"]: item for item in contexts}
             chosen = known[context] if context is not None else current
             self._api = config.new_client_from_config(kubeconfig, chosen["name"])
+            users = config.kube_config.KubeConfigMerger(kubeconfig).config["users"]
+            named = users.get_with_name(chosen["context"].get("user"), safe=True)
+            self._impersonated = _read_impersonation((named.value.get("user") if named else None) or {})
         except KeyError:
             hint = f"one of {', '.join(sorted(known))}" if known else "kubectl config get-contexts lists them"
             raise InputError(source, "the kubeconfig has no such context", hint=hint) from None
@@ -76,9 +81,10 @@ class Connection:
 
         Raises AnswerError for what the server refuses, InputError where none answers.
         """
+        from urllib3 import HTTPHeaderDict
         from urllib3.exceptions import HTTPError
 
-        request = self._api.param_serialize(
+        request: tuple[Any, ...] = self._api.param_serialize(
             method="GET",
             resource_path=path,
             query_params=list((query or {}).items()),
@@ -86,7 +92,11 @@ class Connection:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = self._api.call_api(*request, _request_timeout=_SECONDS)
+            method, url, given, *rest = request
+            headers = HTTPHeaderDict(given)
+            for name, value in self._impersonated:
+                headers.add(name, value)
+            answer = self._api.call_api(method, url, headers, *rest, _request_timeout=_SECONDS)
             content = answer.read()
         except (HTTPError, OSError) as error:
             raise self._say_unreachable(str(error)) from None
@@ -103,6 +113,20 @@ class Connection:
     def _say_unreachable(self, why: str) -> InputError:
         hint = f"kubectl --context {self.name} get nodes tells whether it can be reached at all"
         return InputError(f"{CLUSTER}{self.name}", f"the API server cannot be read: {why}", hint=hint)
+
+
+def _read_impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Read as whom a user of a kubeconfig acts, as request headers: the client itself passes that over.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/.
+    """
+    if not user.get("as"):
+        return ()
+    headers = [("Impersonate-User", str(user["as"]))]
+    headers += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+    extra = user.get("as-user-extra") or {}
+    headers += [(f"Impersonate-Extra-{quote(key)}", str(value)) for key, values in extra.items() for value in values]
+    return (*headers, *([("Impersonate-Uid", str(user["as-uid"]))] if user.get("as-uid") else []))
 
 
 def _is_in_pod(kubeconfig: str) -> bool:

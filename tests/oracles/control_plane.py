@@ -105,7 +105,7 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         try:
             return self._send(method, path, data, content_type)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # The server closes idle connections; one that was just opened is not idle.
             self.close()
             return self._send(method, path, data, content_type)
@@ -292,6 +292,13 @@ class ControlPlane:
         return self._folder
 
     @property
+    def kubeconfig(self) -> Path:
+        """An administrator's kubeconfig, with the context `test`."""
+        path = self.folder / "kubeconfig.json"
+        path.write_text(json.dumps(_make_kubeconfig(self._access[0], self._ca_file, self._access[1])))
+        return path
+
+    @property
     def processes(self) -> tuple[int, ...]:
         return tuple(process.pid for process in self._processes)
 
@@ -306,7 +313,7 @@ class ControlPlane:
 
     def start_controller(self, name: str) -> None:
         """Start the scheduler or the controller manager."""
-        self._start_controller(name, *self._access)
+        self._start_controller(name)
 
     def stop(self) -> None:
         """End the processes and remove the folder; a second call does nothing."""
@@ -331,7 +338,7 @@ class ControlPlane:
         self._access = api_port, token
         for name in self._programs:
             if name != API_SERVER:
-                self._start_controller(name, api_port, token)
+                self._start_controller(name)
 
     def _start_etcd(self, port: int, peer_port: int) -> None:
         etcd = find_etcd()
@@ -375,12 +382,10 @@ class ControlPlane:
             command.append(f"--disable-admission-plugins={','.join(self._disabled_admission_plugins)}")
         self._spawn(API_SERVER, command + list(self._server_arguments))
 
-    def _start_controller(self, name: str, api_port: int, token: str) -> None:
-        kubeconfig = self.folder / "kubeconfig.json"
-        kubeconfig.write_text(json.dumps(_make_kubeconfig(api_port, self._ca_file, token)))
+    def _start_controller(self, name: str) -> None:
         command = [
             str(self._programs[name]),
-            f"--kubeconfig={kubeconfig}",
+            f"--kubeconfig={self.kubeconfig}",
             "--leader-elect=false",
             "--secure-port=0",
         ]

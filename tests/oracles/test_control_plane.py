@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +159,44 @@ def test_nothing_stays_after_the_parent_is_ended(signal_name: str) -> None:
     wait_for(lambda: not any(_is_alive(int(process)) for process in processes))
     control_plane._remove_abandoned_folders()
     assert not Path(folder).exists()
+
+
+def test_nothing_stays_after_an_interrupt_of_the_whole_run(tmp_path: Path) -> None:
+    """As Ctrl-C does it: every process of the terminal gets the signal at once."""
+    _skip_without_requirements()
+    chosen = "test_the_scheduler_and_the_controllers_run"
+    with subprocess.Popen(
+        [".ci/conformance", sys.executable, "-k", chosen],
+        cwd=Path(control_plane.__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_heed_interrupts,
+    ) as whole:
+        programs = {"etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager"}
+        try:
+            wait_for(lambda: programs <= set(_list_programs(tmp_path)), seconds=90)
+        finally:
+            os.killpg(whole.pid, signal.SIGINT)
+            said = whole.communicate()[0].decode()
+    assert whole.returncode == 2, said
+    assert list(_list_programs(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def _heed_interrupts() -> None:
+    # What a shell has put in the background inherits that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _list_programs(folder: Path) -> Iterator[str]:
+    """List the programs that run with anything of a folder among their arguments or variables."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            if int(process.name) != os.getpid() and str(folder).encode() in words:
+                program = Path((process / "cmdline").read_bytes().split(b"\0")[0].decode()).name
+                yield program.partition("-v1.")[0]
 
 
 def _is_alive(process: int) -> bool:

@@ -86,7 +86,11 @@ def submit(client: Client, manifest: Json, **options: Any) -> Response | None:
     if namespaced:
         namespace = manifest.setdefault("metadata", {}).setdefault("namespace", "default")
         ensure_namespace(client, namespace)
-    return client.create(manifest, dry_run=True, **options)
+    response = client.create(manifest, dry_run=True, **options)
+    if not is_accepted(response) or "name" not in manifest["metadata"]:
+        return response
+    applied = client.apply(manifest, dry_run=True, **options)
+    return response if is_accepted(applied) else applied
 
 
 def ensure_namespace(client: Client, name: str, labels: Json | None = None) -> None:
