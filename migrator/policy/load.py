@@ -16,6 +16,7 @@ from migrator.errors import InputError, PolicyError, TextError
 from migrator.model.field import FieldPath, format_path, parse_path
 from migrator.model.policy import Alternative, Cluster, DecisionRow, PodSecurityPolicyData, Policy
 from migrator.model.workload import WorkloadKind
+from migrator.sources.files import display_path
 from migrator.sources.tables import built_in_workload_kinds, load_table
 from migrator.yaml.data import construct, find_nearest
 from migrator.yaml.nodes import Node, compose
@@ -221,7 +222,7 @@ def _make_policy(document: dict[str, Any], path: Path | None) -> Policy:
         exclude_namespaces=frozenset(exclude.get("namespaces", ())),
         secret_words=frozenset(word.lower() for word in spec.get("secretWords", ())),
         document=document,
-        path=str(path) if path is not None else None,
+        path=display_path(str(path)) if path is not None else None,
     )
 
 

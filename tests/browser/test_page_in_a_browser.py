@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from migrator.review.html import write_page
+from migrator.review.simulation_svg import render_simulation_svg
+from migrator.run import Request, Run
 from tests.browser.browser import CHROMIUM, DRIVER, Browser, start_browser
 from tests.review.plans import HOSTILE, ROOT, make_policy, plan_folder
 
@@ -53,6 +56,31 @@ def opened(browser: Browser, page: Path) -> Browser:
     browser.log("browser")
     browser.open(page)
     return browser
+
+
+def test_the_picture_in_the_readme(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UPDATE_GOLDEN=1 takes it anew; pixels differ from browser to browser, what it has to show does not."""
+    monkeypatch.chdir(ROOT)
+    run = Run(Request(["samples/host-port"], quiet=True))
+    made, inventory = run.make_plan("all")
+    picture = render_simulation_svg(run.simulate(made, inventory, "3"), styled=False)
+    page = tmp_path / "plan.html"
+    page.write_text(write_page(made, run.render(made, inventory, explained=True), picture))
+    browser.resize(1180, 930)
+    browser.open(page)
+    browser.shoot(tmp_path / "report.png", height=930)
+    taken = (tmp_path / "report.png").read_bytes()
+    assert "1 Pending" in browser.run("return document.body.innerText")
+    if os.environ.get("UPDATE_GOLDEN"):
+        (ROOT / "docs" / "report.png").write_bytes(taken)
+    assert "](docs/report.png)" in (ROOT / "README.md").read_text()
+    assert read_size((ROOT / "docs" / "report.png").read_bytes()) == read_size(taken) == (1180, 930)
+
+
+def read_size(png: bytes) -> tuple[int, int]:
+    """Read width and height: https://www.w3.org/TR/png-3/#11IHDR."""
+    assert png.startswith(b"\x89PNG")
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
 def test_nothing_is_said_on_the_console_and_nothing_leaves_the_page(opened: Browser, page: Path) -> None:
