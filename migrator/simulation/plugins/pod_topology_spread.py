@@ -56,15 +56,18 @@ class SoftSpread:
     def __init__(self, shape: PodShape, cluster: Cluster) -> None:
         spreads = tuple(spread for spread in shape.spreads if not spread.hard)
         self.anywhere = shape.default_spread
+        topologies = [(spread, cluster.find_topology(spread.topology_key)) for spread in spreads]
         self.rules = tuple(
             (
                 spread,
                 _keep_node_tally(shape, spread, cluster)
                 if spread.topology_key == HOSTNAME
                 else _keep_tally(shape, spread, () if self.anywhere else spreads, cluster),
-                cluster.find_topology(spread.topology_key).domains,
+                topology.domains,
             )
-            for spread in spreads
+            for spread, topology in topologies
+            # Every node is equal before a topology that none of them is in.
+            if topology.size or not self.anywhere
         )
 
     def score_nodes(self, nodes: Sequence[int]) -> list[int]:
