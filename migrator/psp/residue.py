@@ -7,6 +7,7 @@ stands alone; what is left is one disjunction.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -128,10 +129,12 @@ def _reduce(alternatives: Iterable[Alternative]) -> list[Alternative]:
         key = frozenset(item.demands)
         known = joined.get(key)
         joined[key] = item if known is None else _join(known, item)
+    by_rarest = _index_by_rarest(joined)
     reduced = []
     for key, item in joined.items():
         subjects = item.subjects
-        for other in (joined[smaller] for smaller in joined if smaller < key):
+        candidates = (joined[other] for demand in (None, *key) for other in by_rarest.get(demand, ()) if other < key)
+        for other in candidates:
             if other.subjects is None:
                 break
             if subjects is not None:
@@ -140,6 +143,20 @@ def _reduce(alternatives: Iterable[Alternative]) -> list[Alternative]:
             if subjects is None or subjects:
                 reduced.append(replace(item, subjects=subjects))
     return reduced
+
+
+def _index_by_rarest(keys: Iterable[frozenset[Demand]]) -> Mapping[Demand | None, Sequence[frozenset[Demand]]]:
+    """Index sets by their rarest demand, None for the empty one: whatever holds a set holds that demand.
+
+    So that not each has to be compared with each, where hundreds of policies differ in a number or two.
+    """
+    keys = tuple(keys)
+    counts = Counter(demand for key in keys for demand in key)
+    index: dict[Demand | None, list[frozenset[Demand]]] = {}
+    for key in keys:
+        rarest = min(key, key=lambda demand: (counts[demand], demand.expression), default=None)
+        index.setdefault(rarest, []).append(key)
+    return index
 
 
 def _join(one: Alternative, other: Alternative) -> Alternative:
@@ -211,14 +228,14 @@ def _write_users(namespace: str) -> str:
 
 
 def _name_variables(items: Sequence[Alternative]) -> list[str]:
-    names: list[str] = []
+    names: dict[str, None] = {}
     for item in items:
         name = stem = "psp_" + re.sub(r"[^A-Za-z0-9]", "_", item.policies[0])
         number = 2
         while name in names:
             name, number = f"{stem}_{number}", number + 1
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def _say_policies(names: Sequence[str]) -> str:
