@@ -15,7 +15,7 @@ _TOKEN: Final = re.compile(r"'(?:[^'\\]|\\.)*'|[()\[\]{}]| \|\| | && |, ")
 # Policies ask for the same of many namespaces.
 @lru_cache(maxsize=8192)
 def fold_expression(text: str, width: int = 100) -> str:
-    """Break an expression that is longer than `width` at its operators, else inside its longest pair of brackets."""
+    """Break an expression longer than `width` at its operators, else inside its brackets, the longest first."""
     if len(text) <= width:
         return text
     for operator in (" || ", " && "):
@@ -25,14 +25,16 @@ def fold_expression(text: str, width: int = 100) -> str:
     start, end = max(_find_brackets(text), key=lambda pair: pair[1] - pair[0], default=(0, 0))
     if end - start < 2:
         return text
-    head, inside, tail = text[: start + 1], text[start + 1 : end], text[end:]
+    head, inside, tail = fold_expression(text[:start], width), text[start + 1 : end], text[end + 1 :]
+    head, tail = f"{head}{text[start]}", f"{text[end]}{fold_expression(tail, width)}"
     if text[start] == "(":
         name, comma, body = inside.partition(", ")
         if comma and name.isidentifier():
             head, inside = f"{head}{name},", body
         lines = fold_expression(inside, width - 2)
     else:
-        lines = _fill(_split(inside, ", "), width - 2, ",", "")
+        items = [fold_expression(item, width - 2) for item in _split(inside, ", ")]
+        lines = _fill(items, width - 2, ",", "")
     return f"{head}\n{_indent(lines)}\n{tail}"
 
 
