@@ -159,6 +159,12 @@ def _describe_difference(
     old, new = before.selection.selected, after.selection.selected
     if not before.selection.admitted:
         then = f" Once the plan is applied, {new} does." if after.selection.admitted else ""
+        if old is not None:
+            return "warning", (
+                f"PodSecurityPolicy {old} admits its pods changed, but then the API server refuses them, so nothing is "
+                f"written out for it ({'; '.join(before.selection.refusals)}).{then} Once the policies are gone, "
+                "nothing writes that into such pods any more, and they may be admitted"
+            )
         return "warning", (
             f"no PodSecurityPolicy admits its pods, so nothing is written out for it ({_join(before)}).{then} Once "
             "the policies are gone, only what takes their place refuses such pods"

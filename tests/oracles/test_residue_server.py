@@ -55,20 +55,22 @@ pytestmark = pytest.mark.conformance
 PAIRS = int(os.environ.get("RESIDUE_PAIRS") or (2000 if os.environ.get("FULL") else 200))
 WORKLOADS_PER_ROUND = 40
 FOREIGN_PER_ROUND = 15
-UPDATED = 0.3
+UPDATED = 0.5
 ADMISSION = "admissionregistration.k8s.io/v1"
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 VERSION = PolicyVersion(34)
 WANTED = [f"{level} {verdict}" for level in LEVELS for verdict in ("admitted", "denied")]
 ADMINISTRATOR = Identity("administrator", (MASTERS, AUTHENTICATED))
 ALICE = Identity("alice", ("developers", AUTHENTICATED))
+STRANGER = Identity("prober", (AUTHENTICATED,))
 FOREIGNERS = (_identity("Deployment"), _identity("DaemonSet"), ALICE, ADMINISTRATOR)
 
 NOBODY = "nobody there may use a PodSecurityPolicy"
-DENIED = "no PodSecurityPolicy admits its pods"
+DENIED = ("no PodSecurityPolicy admits its pods", "but then the API server refuses them")
 # What the plan says where a pod that was denied may be admitted afterwards, and the other way round.
-OPENED = ("Once the plan is applied,", "but then the API server refuses it")
+OPENED = ("Once the plan is applied,", "but then the API server refuses them")
 CLOSED = "none admits them any more"
+HOST_SYSCTL = "may not be specified when 'host"
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,8 @@ def test_the_same_pods_are_admitted_before_and_after(
         assert len(differences) < 3, json.dumps(differences, indent=1)[:30000]
     print(f"{number} rounds, {len(differences)} differences; {json.dumps(counts, indent=1, sort_keys=True)}")
     assert not differences, json.dumps(differences, indent=1)[:30000]
-    assert min(counts[name] for name in ("updates taken", "updates refused", "foreign denied", "rewritten")) > 0
+    assert min(counts[name] for name in ("updates taken", "foreign denied", "rewritten")) > 0
+    assert PAIRS < 1000 or counts["updates refused"] > 0
 
 
 def _describe(difference: str, pair: Pair, form: Form, world: World, emitted: list[Json]) -> Json:
@@ -249,6 +252,10 @@ def _make_pairs(
 def _make_foreign(random: Random, findings: Sequence[Finding]) -> Pair:
     """Make a pod that nothing in the sources makes: nobody writes into it what policies wrote."""
     pod = make_pod(random)
+    # Seccomp profiles of annotations are read no more: such a pod asks for nothing that a policy could refuse.
+    annotations = pod["metadata"].get("annotations", {})
+    for key in [key for key in annotations if "seccomp" in key]:
+        del annotations[key]
     level = random.choice(LEVELS)
     if level != PRIVILEGED:
         tame_pod(random, pod, level)
@@ -324,8 +331,11 @@ def _compare(random: Random, pair: Pair, servers: Servers) -> str | None:
     """Say how the servers' answers to a workload's pods differ, and are not what the plan says."""
     counts = servers.counts
     before = _create(servers.old, pair.original, pair.requester)
-    if not _is_valid(pair.rewritten, servers, before):
-        return None
+    invalid = _find_invalid(pair.rewritten, servers.new)
+    if invalid is not None:
+        counts[f"not valid any more, {'admitted' if before.status == 201 else 'denied'} before"] += 1
+        # Sysctls of the host's own namespaces were taken by API servers once, and pods with them by no kubelet.
+        return None if before.status != 201 or HOST_SYSCTL in invalid else f"not valid any more: {invalid}"
     after = _create(servers.new, pair.rewritten, pair.requester)
     counts["rewritten"] += pair.original != pair.rewritten
     if (before.status == 201) != (after.status == 201):
@@ -333,21 +343,19 @@ def _compare(random: Random, pair: Pair, servers: Servers) -> str | None:
     counts["pairs"] += 1
     level = evaluate_pod(pair.rewritten["metadata"], pair.rewritten["spec"], VERSION).level
     counts[f"{level} {'admitted' if before.status == 201 else 'denied'}"] += 1
-    if before.status != 201 and not pair.says(NOBODY, DENIED):
+    if before.status != 201 and not pair.says(NOBODY, *DENIED):
         return f"denied, which the plan does not say: {before.message}"
     if before.status == 201 and random.random() < UPDATED:
         return _compare_update(random, pair, servers)
     return None
 
 
-def _is_valid(pod: Json, servers: Servers, before: Response) -> bool:
-    """Tell whether the new server takes a pod where it has no say over its security."""
+def _find_invalid(pod: Json, new: Client) -> str | None:
+    """Find why the new server takes no such pod even where it has no say over its security."""
     plain = copy.deepcopy(pod)
     plain["metadata"]["namespace"] = "plain"
-    taken = servers.new.create(plain, dry_run=True)
-    if taken.status != 201:
-        servers.counts[f"not valid any more, {before.status} before: {taken.message[-70:]}"] += 1
-    return taken.status == 201
+    taken = new.create(plain, dry_run=True)
+    return None if taken.status == 201 else taken.message
 
 
 def _judge_difference(pair: Pair, before: Response, after: Response, counts: Counter[str]) -> str | None:
@@ -375,7 +383,7 @@ def _compare_foreign(pair: Pair, servers: Servers) -> str | None:
 
 def _compare_update(random: Random, pair: Pair, servers: Servers) -> str | None:
     """Say how the servers' answers differ to a new image of a pod that both admitted."""
-    updater = random.choice((ALICE, ADMINISTRATOR))
+    updater = random.choice((ALICE, STRANGER, STRANGER, ADMINISTRATOR))
     answers = [
         _update(client, pod, pair.requester, updater)
         for client, pod in ((servers.old, pair.original), (servers.new, pair.rewritten))
@@ -384,22 +392,31 @@ def _compare_update(random: Random, pair: Pair, servers: Servers) -> str | None:
     servers.counts["updates taken" if before.status == 200 else "updates refused"] += 1
     if (before.status == 200) == (after.status == 200):
         return None
+    if before.status == 403 and _create(servers.old, _change_image(pair.rewritten), updater).status == 201:
+        # A policy that would have written a default into it refused what it let the same person make anew.
+        servers.counts["updates refused over defaults"] += 1
+        return None
     return f"update by {updater.user}: before {before.status} {before.message}; after {after.status} {after.message}"
 
 
 def _update(client: Client, pod: Json, maker: Identity, updater: Identity) -> Response:
     made = _create(client, pod, maker, dry_run=False)
     assert made.status == 201, made.message
-    changed = copy.deepcopy(made.body)
-    changed["spec"]["containers"][0]["image"] = "nginx:2"
-    answer = _act(client, updater).update(changed, dry_run=True)
+    answer = _act(client, updater).update(_change_image(made.body), dry_run=True)
     metadata = pod["metadata"]
     assert client.delete("v1", "Pod", metadata["name"], metadata["namespace"]).status == 200
     return answer
 
 
+def _change_image(pod: Json) -> Json:
+    changed = copy.deepcopy(pod)
+    changed["spec"]["containers"][0]["image"] = "nginx:2"
+    return changed
+
+
 def _create(client: Client, pod: Json, identity: Identity, dry_run: bool = True) -> Response:
-    answer = _act(client, identity).create(pod, dry_run=dry_run)
+    # The old server does not know all fields that are written for the new one.
+    answer = _act(client, identity).create(pod, dry_run=dry_run, field_validation="Ignore")
     assert answer.status in (201, 403, 422), answer.message
     return answer
 
