@@ -68,7 +68,11 @@ FOREIGNERS = (_identity("Deployment"), _identity("DaemonSet"), ALICE, ADMINISTRA
 NOBODY = "nobody there may use a PodSecurityPolicy"
 DENIED = ("no PodSecurityPolicy admits its pods", "but then the API server refuses them")
 # What the plan says where a pod that was denied may be admitted afterwards, and the other way round.
-OPENED = ("Once the plan is applied,", "but then the API server refuses them")
+OPENED = (
+    "Once the plan is applied,",
+    "but then the API server refuses them",
+    "seccomp annotations are not read any more",
+)
 CLOSED = "none admits them any more"
 HOST_SYSCTL = "may not be specified when 'host"
 
