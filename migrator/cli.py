@@ -155,6 +155,10 @@ PhaseOption = Annotated[
 PortMap = Annotated[
     Path | None, typer.Option("--port-map", metavar="PLAN", help="An earlier plan, whose numbers are kept.")
 ]
+Requester = Annotated[
+    str | None,
+    typer.Option("--requester", metavar="USER[,GROUP...]", help="Who applies bare pods; else an administrator."),
+]
 
 SaveInventory = Annotated[
     Path | None,
@@ -190,10 +194,7 @@ def audit(
         str | None,
         typer.Option("--pod-security-version", metavar="VERSION", help="latest or v1.N; else the cluster's."),
     ] = None,
-    requester: Annotated[
-        str | None,
-        typer.Option("--requester", metavar="USER[,GROUP...]", help="Who applies bare pods; else an administrator."),
-    ] = None,
+    requester: Requester = None,
     save_inventory: SaveInventory = None,
     policy: PolicyPath = None,
     settings: Settings = None,
@@ -223,7 +224,7 @@ def audit(
     asked = parse_level(level) if level is not None else None
     given["settings"] = _set_pod_security(pod_security_version, settings, quiet)
     run = Run(make_request(given))
-    made = run.make_audit(requester)
+    made = run.make_audit()
     if output == "text":
         from migrator.review.text import write_audit
 
@@ -285,6 +286,7 @@ def plan(
     only: Only = None,
     exclude: Exclude = None,
     port_map: PortMap = None,
+    requester: Requester = None,
     default_namespace: DefaultNamespace = None,
     answers: Answers = None,
     stack: StackName = None,
@@ -368,6 +370,7 @@ def diff(
     only: Only = None,
     exclude: Exclude = None,
     port_map: PortMap = None,
+    requester: Requester = None,
     default_namespace: DefaultNamespace = None,
     answers: Answers = None,
     stack: StackName = None,
@@ -426,6 +429,7 @@ def apply(
     only: Only = None,
     exclude: Exclude = None,
     port_map: PortMap = None,
+    requester: Requester = None,
     default_namespace: DefaultNamespace = None,
     answers: Answers = None,
     stack: StackName = None,
@@ -542,6 +546,7 @@ def verify(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The sources as they were: as for plan.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="What became of them: a tree, a stream, a cluster.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="text, json or yaml.")] = "text",
+    requester: Requester = None,
     policy: PolicyPath = None,
     settings: Settings = None,
     exclude: Exclude = None,

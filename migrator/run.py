@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from migrator.model.policy import Policy
     from migrator.model.selection import Selection
     from migrator.planning.plan_file import PlanFile
+    from migrator.psp.authorize import Identity
     from migrator.rendering.render import FileChange
     from migrator.review.audit import Audit
     from migrator.simulation.simulate import Simulation
@@ -45,6 +46,7 @@ class Request:
     workloads: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
     port_map: Path | None = None
+    requester: str | None = None
     answers: Path | None = None
     stack: str | None = None
     ask: bool = False
@@ -83,6 +85,8 @@ class Run:
         self.default_namespace = request.default_namespace or (
             self.plan_file.default_namespace if self.plan_file else None
         )
+        given = request.requester
+        self.requester = self.plan_file.requester if given is None and self.plan_file else given
         self.exclude = (*request.exclude, *(self.plan_file.exclude if self.plan_file else ()))
         if policy is not None:
             self.policy = policy
@@ -146,19 +150,12 @@ class Run:
         _report_errors(inventory, self.request.keep_going)
         return inventory
 
-    def make_audit(self, requester: str | None = None) -> Audit:
+    def make_audit(self) -> Audit:
         """Read the sources and judge them; the request's workloads narrow what is shown."""
         from migrator.review.audit import Audit, refuse_unknown_workloads
 
-        identity = None
-        if requester is not None:
-            from migrator.rules.pod_security_policy import parse_requester
-
-            try:
-                identity = parse_requester(requester)
-            except ValueError as error:
-                raise InputError("--requester", f"{requester!r} {error}") from None
-        audit = Audit(self.read(), self.policy, identity, frozenset(self.request.workloads))
+        requester = self.identify_requester()
+        audit = Audit(self.read(), self.policy, requester, frozenset(self.request.workloads))
         refuse_unknown_workloads(audit)
         return audit
 
@@ -169,9 +166,10 @@ class Run:
         if after == "-" and "-" in self.sources:
             raise InputError("verify", "standard input can be one of the two", hint="write the other to a file")
         other = Run(replace(self.request, sources=[after]), self.policy)
+        requester = self.identify_requester()
         before = self.read()
         with show_progress("verifying", self.request.quiet):
-            return verify(before, other.read(), self.policy)
+            return verify(before, other.read(), self.policy, requester)
 
     def make_plan(self, phase: str | None) -> tuple[Plan, Inventory]:
         """Read the sources and plan; a plan file is restored with what a person changed in it."""
@@ -179,19 +177,20 @@ class Run:
 
         chosen: Any = phase or (self.plan_file.phase if self.plan_file else "all")
         check_choice("--phase", chosen, PHASE_CHOICES)
+        requester = self.identify_requester()
         inventory = self.read()
         if self.plan_file is not None:
             from migrator.planning.plan_file import refuse_stale, restore_plan
 
             refuse_stale(self.plan_file, inventory)
-            return restore_plan(self.plan_file, inventory, chosen, self.selection()), inventory
+            return restore_plan(self.plan_file, inventory, chosen, self.selection(), requester), inventory
         overrides = Overrides()
         if self.request.port_map is not None:
             from migrator.planning.plan_file import read_port_map
 
             overrides = Overrides(node_ports=read_port_map(str(self.request.port_map)))
         with show_progress("planning", self.request.quiet):
-            return plan_changes(inventory, self.policy, chosen, self.selection(), overrides), inventory
+            return plan_changes(inventory, self.policy, chosen, self.selection(), overrides, requester), inventory
 
     def simulate(self, plan: Plan, inventory: Inventory, nodes: str | None) -> Simulation:
         """Simulate where pods land before and after a plan: on a number of nodes, a file's, or the sources' own."""
@@ -217,7 +216,21 @@ class Run:
         """Give a plan as the plan file holds it."""
         from migrator.planning.document import describe_plan
 
-        return describe_plan(plan, self.selection(), self.default_namespace, self.exclude)
+        return describe_plan(plan, self.selection(), self.default_namespace, self.exclude, self.requester)
+
+    def identify_requester(self) -> Identity | None:
+        """Identify who applies bare pods, None for an administrator.
+
+        Raises InputError for text that names nobody.
+        """
+        if self.requester is None:
+            return None
+        from migrator.rules.pod_security_policy import parse_requester
+
+        try:
+            return parse_requester(self.requester)
+        except ValueError as error:
+            raise InputError("--requester", f"{self.requester!r} {error}") from None
 
     def selection(self) -> Selection:
         """Give what may be changed."""

@@ -115,6 +115,7 @@ def describe_plan(
     selection: Selection = EVERYTHING,
     default_namespace: str | None = None,
     exclude: tuple[str, ...] = (),
+    requester: str | None = None,
 ) -> dict[str, Any]:
     """Give a plan as the plan file holds it."""
     return {
@@ -123,7 +124,7 @@ def describe_plan(
         "policy": plan.policy.document,
         "sources": list(plan.sources),
         "phase": plan.phase,
-        "selection": _describe_selection(selection, default_namespace, exclude),
+        "selection": _describe_selection(selection, default_namespace, exclude, requester),
         "inputs": [{"path": path, "sha256": sha256} for path, sha256 in plan.inputs],
         "findings": [describe_finding(finding) for finding in plan.findings],
         "changes": [describe_change(change) for change in plan.changes],
@@ -145,7 +146,7 @@ def _describe_workload_plan(item: WorkloadPlan) -> dict[str, Any]:
 
 
 def _describe_selection(
-    selection: Selection, default_namespace: str | None, exclude: tuple[str, ...]
+    selection: Selection, default_namespace: str | None, exclude: tuple[str, ...], requester: str | None
 ) -> dict[str, Any]:
     given = {
         "namespaces": sorted(selection.namespaces) if selection.namespaces is not None else None,
@@ -153,6 +154,7 @@ def _describe_selection(
         "rules": sorted(selection.rules) if selection.rules is not None else None,
         "defaultNamespace": default_namespace,
         "exclude": list(exclude) or None,
+        "requester": requester,
     }
     return {key: value for key, value in given.items() if value is not None}
 

@@ -24,6 +24,7 @@ from migrator.yaml.edit import apply_to_data
 # Templates settle after two rounds; only where a policy asks for what hardening spells otherwise they never do.
 _ROUNDS: Final = 8
 _SHOWN: Final = 2
+_UNREAD: Final = "seccomp annotations are not read any more by then: pods that were refused for one may be admitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ def find_settled(world: World, settled: Iterable[Settled]) -> Iterator[Finding]:
         before, after, workload = item.before, item.after, item.workload
         if before is None or after is None or world.owner_of(workload) is not None:
             continue
-        found = _describe_owned(before) if workload.owners else _describe_difference(before, after, item.changes)
+        found = (
+            _describe_owned(before) if workload.owners else _describe_difference(world, before, after, item.changes)
+        )
         if found is not None:
             severity, what = found
             message = f"{workload.ref.kind}/{workload.ref.name}: {what}"
@@ -154,14 +157,22 @@ def _describe_owned(decision: PolicyDecision) -> tuple[Severity, str] | None:
 
 
 def _describe_difference(
-    before: PolicyDecision, after: PolicyDecision, changes: Iterable[Change]
+    world: World, before: PolicyDecision, after: PolicyDecision, changes: Iterable[Change]
 ) -> tuple[Severity, str] | None:
     old, new = before.selection.selected, after.selection.selected
     if not before.selection.admitted:
         then = f" Once the plan is applied, {new} does." if after.selection.admitted else ""
+        if old is not None:
+            return "warning", (
+                f"PodSecurityPolicy {old} admits its pods changed, but then the API server refuses them, so nothing "
+                f"is written out for it ({'; '.join(before.selection.refusals)}).{then} Once the policies are gone, "
+                "nothing writes that into such pods any more, and they may be admitted"
+            )
+        unread = any(convert_annotations(before.workload, "", world.policy.cluster.version))
         return "warning", (
             f"no PodSecurityPolicy admits its pods, so nothing is written out for it ({_join(before)}).{then} Once "
             "the policies are gone, only what takes their place refuses such pods"
+            + (f"; {_UNREAD}" if unread else "")
         )
     if not after.selection.admitted:
         return "error", (

@@ -45,6 +45,7 @@ from migrator.strategies.pod_security import limit_to_phase, propose_labels
 from migrator.strategies.rollout import fix_rollout
 
 if TYPE_CHECKING:
+    from migrator.psp.authorize import Identity
     from migrator.rules.pod_security_policy import PolicyAdmission
 
 
@@ -65,12 +66,13 @@ def plan_changes(
     phase: PhaseChoice = "all",
     selection: Selection = EVERYTHING,
     overrides: Overrides = NOTHING_FIXED,
+    requester: Identity | None = None,
 ) -> Plan:
-    """Plan what to change in an inventory.
+    """Plan what to change in an inventory; `requester` is who applies bare pods, None for an administrator.
 
     Raises PolicyError for a phase whose turn has not come, InputError for annotations that say nothing known.
     """
-    return select_phase(propose_changes(inventory, policy, phase, selection, overrides), phase)
+    return select_phase(propose_changes(inventory, policy, phase, selection, overrides, requester), phase)
 
 
 def propose_changes(
@@ -79,6 +81,7 @@ def propose_changes(
     phase: PhaseChoice = "all",
     selection: Selection = EVERYTHING,
     overrides: Overrides = NOTHING_FIXED,
+    requester: Identity | None = None,
 ) -> Plan:
     """Propose the changes of all phases, in the form that they have where `phase` is run."""
     world = World(inventory, policy)
@@ -115,7 +118,7 @@ def propose_changes(
         changes = [change for change in changes if change.rule in selection.rules]
         port_map = port_map if host_port.ID in selection.rules else []
     rolled: set[tuple[ResourceRef, Location]] = set()
-    admission = _make_admission(world)
+    admission = _make_admission(world, requester)
     if admission is not None:
         from migrator.planning.inject import find_settled, settle_templates
         from migrator.rules.pod_security_policy_findings import find_policy_findings
@@ -159,13 +162,13 @@ def propose_changes(
     return dataclasses.replace(plan, permission_delta=find_permission_delta(admission, plan.namespaces))
 
 
-def _make_admission(world: World) -> PolicyAdmission | None:
+def _make_admission(world: World, requester: Identity | None) -> PolicyAdmission | None:
     """Make the PodSecurityPolicy plugin; None, and nothing of it loaded, where the sources hold no such policy."""
     if not world.inventory.pod_security_policies:
         return None
     from migrator.rules.pod_security_policy import make_admission
 
-    return make_admission(world)
+    return make_admission(world, requester)
 
 
 def _propose_distinct(proposals: Iterable[Proposal], port_map: list[PortMapEntry]) -> list[Change]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError, PolicyError, TextError
 from migrator.model.inventory import Inventory
@@ -24,6 +24,9 @@ from migrator.publishing.placement import find_unlisted
 from migrator.strategies.pod_security import find_unmet_labels
 from migrator.yaml.data import load_text
 from migrator.yaml.scan import line_of
+
+if TYPE_CHECKING:
+    from migrator.psp.authorize import Identity
 
 SUPPORTED_MAJOR = "1"
 
@@ -65,6 +68,11 @@ class PlanFile:
     def default_namespace(self) -> str | None:
         """Give the namespace of objects that name none."""
         return (self.document.get("selection") or {}).get("defaultNamespace")
+
+    @property
+    def requester(self) -> str | None:
+        """Give who applies bare pods, as `--requester` said it."""
+        return (self.document.get("selection") or {}).get("requester")
 
     def policy(self) -> Policy:
         """Give the policy that the plan was made with."""
@@ -167,7 +175,13 @@ def _ref(data: Mapping[str, Any]) -> ResourceRef:
     return ResourceRef(str(data["apiVersion"]), str(data["kind"]), data.get("namespace"), str(data["name"]))
 
 
-def restore_plan(plan_file: PlanFile, inventory: Inventory, phase: Any, selection: Selection) -> Plan:
+def restore_plan(
+    plan_file: PlanFile,
+    inventory: Inventory,
+    phase: Any,
+    selection: Selection,
+    requester: Identity | None = None,
+) -> Plan:
     """Make the plan again from the same inputs, with what the person changed in the file.
 
     A change that is gone from the file is not made; a strategy or number that was edited is taken. Raises
@@ -175,7 +189,7 @@ def restore_plan(plan_file: PlanFile, inventory: Inventory, phase: Any, selectio
     """
     try:
         policy = plan_file.policy()
-        proposed = propose_changes(inventory, policy, plan_file.phase, plan_file.selection)
+        proposed = propose_changes(inventory, policy, plan_file.phase, plan_file.selection, requester=requester)
         original = narrow_phase(proposed, plan_file.phase)
         strategies = _find_edited_strategies(plan_file, original)
         replanned = {ref for ref, _, _ in strategies}
@@ -183,7 +197,7 @@ def restore_plan(plan_file: PlanFile, inventory: Inventory, phase: Any, selectio
     except (AttributeError, KeyError, TypeError) as error:
         hint = "see migrator schema plan"
         raise InputError(plan_file.path, f"a change is not complete: {error}", hint=hint) from None
-    plan = plan_changes(inventory, policy, phase, selection, Overrides(strategies, numbers))
+    plan = plan_changes(inventory, policy, phase, selection, Overrides(strategies, numbers), requester)
     _refuse_other_edits(plan_file, original, plan, replanned)
     kept = _drop_changes(plan_file, original, plan, replanned)
     _refuse_unmet_labels(plan_file, kept, inventory)

@@ -7,6 +7,7 @@ stands alone; what is left is one disjunction.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,6 +27,10 @@ _BASE_VARIABLES: Final[Mapping[str, str]] = {
     "volumes": "object.spec.?volumes.orValue([])",
     "groups": "request.userInfo.?groups.orValue([])",
 }
+_LONGEST: Final = 40_000
+"""Characters of names in an expression; the API server takes none of more than 100,000."""
+_TOLD: Final = 10
+"""Alternatives of which a message tells: one of more than five kilobytes is not shown, nor are long sums taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,10 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """An expression that must be true, and what a developer is told where it is not: a text or an expression."""
+    """An expression that must be true, and what a developer is told where it is not.
+
+    That is the text, or what `message_expression` gives, where this is not too long.
+    """
 
     expression: str
     message: str = ""
@@ -128,10 +136,12 @@ def _reduce(alternatives: Iterable[Alternative]) -> list[Alternative]:
         key = frozenset(item.demands)
         known = joined.get(key)
         joined[key] = item if known is None else _join(known, item)
+    by_rarest = _index_by_rarest(joined)
     reduced = []
     for key, item in joined.items():
         subjects = item.subjects
-        for other in (joined[smaller] for smaller in joined if smaller < key):
+        candidates = (joined[other] for demand in (None, *key) for other in by_rarest.get(demand, ()) if other < key)
+        for other in candidates:
             if other.subjects is None:
                 break
             if subjects is not None:
@@ -140,6 +150,20 @@ def _reduce(alternatives: Iterable[Alternative]) -> list[Alternative]:
             if subjects is None or subjects:
                 reduced.append(replace(item, subjects=subjects))
     return reduced
+
+
+def _index_by_rarest(keys: Iterable[frozenset[Demand]]) -> Mapping[Demand | None, Sequence[frozenset[Demand]]]:
+    """Index sets by their rarest demand, None for the empty one: whatever holds a set holds that demand.
+
+    So that not each has to be compared with each, where hundreds of policies differ in a number or two.
+    """
+    keys = tuple(keys)
+    counts = Counter(demand for key in keys for demand in key)
+    index: dict[Demand | None, list[frozenset[Demand]]] = {}
+    for key in keys:
+        rarest = min(key, key=lambda demand: (counts[demand], demand.expression), default=None)
+        index.setdefault(rarest, []).append(key)
+    return index
 
 
 def _join(one: Alternative, other: Alternative) -> Alternative:
@@ -154,19 +178,24 @@ def _validate_left(
     """Validate what not all alternatives demand; whoever may use one that demands nothing more is exempt."""
     if exempt is not None and exempt.subjects is None:
         return [], []
-    if exempt is not None and not left:
-        return [], [Validation(_write_is_one_of(exempt), _say_not_granted(exempt))]
-    variables = [Variable("exempt", fold_expression(_write_is_one_of(exempt)))] if exempt is not None else []
+    variables: list[Variable] = []
+    if exempt is not None:
+        variables, may = _write_grant("exempt", exempt.subjects)
+        if not left:
+            return variables, [Validation(may, _say_not_granted(exempt))]
+        variables.append(Variable("exempt", fold_expression(may)))
     unless = "variables.exempt || " if exempt is not None else ""
     validations = []
     if all(item.subjects == left[0].subjects for item in left) and left[0].subjects is not None:
-        granted = fold_expression(unless + _write_is_one_of(left[0]))
-        validations = [Validation(granted, _say_not_granted(exempt, *left))]
+        lists, may = _write_grant("all", left[0].subjects)
+        variables += lists
+        validations = [Validation(fold_expression(unless + may), _say_not_granted(exempt, *left))]
         left = [replace(item, subjects=None) for item in left]
     if len(left) == 1:
         return variables, [*validations, *_validate_demands(left[0], unless)]
     names = _name_variables(left)
-    variables += [Variable(name, _write_failures(item)) for name, item in zip(names, left, strict=True)]
+    for name, item in zip(names, left, strict=True):
+        variables += _write_failures(name, item)
     return variables, [*validations, _validate_one_of(dict(zip(names, left, strict=True)), unless)]
 
 
@@ -176,33 +205,68 @@ def _validate_demands(item: Alternative, unless: str) -> Iterator[Validation]:
 
 
 def _validate_one_of(alternatives: Mapping[str, Alternative], unless: str) -> Validation:
-    told = (
+    told = [
         f"{write_text(f'; {item.policies[0]}: ')} + variables.{name}.join(', ')"
-        for name, item in alternatives.items()
-    )
+        for name, item in list(alternatives.items())[:_TOLD]
+    ]
+    if len(alternatives) > _TOLD:
+        told.append(f"'; and {len(alternatives) - _TOLD} more'")
     return Validation(
         unless + " || ".join(f"variables.{name}.size() == 0" for name in alternatives),
-        message_expression="\n+ ".join(["'none of the PodSecurityPolicies is met'", *told]),
+        f"none of {_say_policies([name for item in alternatives.values() for name in item.policies])} is met",
+        "\n+ ".join(["'none of the PodSecurityPolicies is met'", *told]),
     )
 
 
-def _write_failures(item: Alternative) -> str:
-    """Write the list of what a pod lacks for an alternative."""
+def _write_failures(name: str, item: Alternative) -> list[Variable]:
+    """Write the list of what a pod lacks for an alternative, after the lists that it needs."""
     tests = (f"{fold_expression(demand.expression)} ? '' : {write_text(demand.message)}" for demand in item.demands)
     lines = ",\n".join(tests).replace("\n", "\n  ")
     failures = f"[\n  {lines}\n].filter(m, m != '')"
     if item.subjects is None:
-        return failures
-    return f"!({fold_expression(_write_is_one_of(item))}) ? ['not granted'] : {failures}"
+        return [Variable(name, failures)]
+    lists, may = _write_grant(name, item.subjects)
+    return [*lists, Variable(name, f"!({fold_expression(may)}) ? ['not granted'] : {failures}")]
 
 
-def _write_is_one_of(item: Alternative) -> str:
-    parts = []
-    for kind, variable in (("User", "users"), ("Group", "groups")):
-        names = sorted(name for of, name in item.subjects or () if of == kind)
-        if names:
-            parts.append(f"variables.{variable}.exists(s, s in {write_texts(names)})")
-    return " || ".join(parts)
+def _write_grant(name: str, subjects: frozenset[Subject] | None) -> tuple[list[Variable], str]:
+    """Write that one of some subjects asks; what is too long for an expression becomes variables of their own."""
+    left = _drop_covered(subjects or frozenset())
+    tests = [
+        f"variables.{variable}.exists(s, s in {write_texts(names)})"
+        for kind, variable in (("User", "users"), ("Group", "groups"))
+        for names in _cut(sorted(name for of, name in left if of == kind))
+    ]
+    if sum(map(len, tests)) <= _LONGEST:
+        return [], " || ".join(tests)
+    lists = [Variable(f"granted_{number}_{name}", fold_expression(test)) for number, test in enumerate(tests, 1)]
+    return lists, " || ".join(f"variables.{item.name}" for item in lists)
+
+
+def _drop_covered(subjects: frozenset[Subject]) -> frozenset[Subject]:
+    """Leave out the service accounts of namespaces whose accounts are named as a group too."""
+    return frozenset(item for item in subjects if (home := _find_home(item)) is None or home not in subjects)
+
+
+def _find_home(subject: Subject) -> Subject | None:
+    """Find the group of all service accounts of an account's namespace."""
+    kind, name = subject
+    parts = name.split(":")
+    if kind != "User" or len(parts) != 4 or parts[:2] != ["system", "serviceaccount"]:
+        return None
+    return "Group", f"system:serviceaccounts:{parts[2]}"
+
+
+def _cut(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut names into lists that are not too long."""
+    start = length = 0
+    for index, name in enumerate(names):
+        length += len(name) + 4
+        if length > _LONGEST and index > start:
+            yield names[start:index]
+            start, length = index, len(name) + 4
+    if names:
+        yield names[start:]
 
 
 def _write_users(namespace: str) -> str:
@@ -211,14 +275,14 @@ def _write_users(namespace: str) -> str:
 
 
 def _name_variables(items: Sequence[Alternative]) -> list[str]:
-    names: list[str] = []
+    names: dict[str, None] = {}
     for item in items:
         name = stem = "psp_" + re.sub(r"[^A-Za-z0-9]", "_", item.policies[0])
         number = 2
         while name in names:
             name, number = f"{stem}_{number}", number + 1
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def _say_policies(names: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ def find_residues(admission: PolicyAdmission, find_enforced: Callable[[str], Enf
 def _list_subjects(admission: PolicyAdmission, namespace: str) -> tuple[bool, Mapping[str, frozenset[Subject]]]:
     """List who may use each policy in a namespace, and tell whether that is anybody who makes pods there."""
     found: dict[str, set[Subject]] = {name: set() for name in admission.policies}
-    used = False
+    used = _may_requester(admission, namespace)
     for scope in ("", namespace):
         for kind, name in admission.grants.list_subjects(scope):
             policies = admission.grants.find_subject_policies(scope, kind, name)
@@ -50,6 +50,13 @@ def _list_subjects(admission: PolicyAdmission, namespace: str) -> tuple[bool, Ma
             for policy in names:
                 found[policy].add((kind, name))
     return used, {name: frozenset(subjects) for name, subjects in found.items()}
+
+
+def _may_requester(admission: PolicyAdmission, namespace: str) -> bool:
+    """Tell whether who is said to apply bare pods may use a policy for them."""
+    if admission.requester is None:
+        return False
+    return bool(admission.grants.select_usable([admission.requester], namespace, admission.policies.keys()))
 
 
 def _is_at_home(name: str, namespace: str) -> bool:

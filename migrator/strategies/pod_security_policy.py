@@ -89,7 +89,9 @@ def _spell_profile(
         places += [(path, item) for path, item in visit_containers(pod) if item.get("name") == name]
     # The names of profiles are the same for both; that of Docker occurs for seccomp alone.
     value = convert_annotation(profile)
-    if value is None or version < _FIELDS_SINCE[key]:
+    # A field beside an empty annotation that the author left would contradict it, and the API refuses that.
+    annotated = key == "appArmorProfile" and annotation in get_annotations(pod)
+    if value is None or annotated or version < _FIELDS_SINCE[key]:
         yield ("metadata", "annotations", annotation), profile
     elif all(get_security_context(holder).get(key) is None for _, holder in places):
         yield (*places[-1][0], "securityContext", key), value

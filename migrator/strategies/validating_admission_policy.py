@@ -251,7 +251,7 @@ def _find_open(
 def _say_all(item: NamespaceResidue) -> str:
     if item.residue is None:
         return ""
-    return "; ".join(validation.message or "one of its alternatives" for validation in item.residue.validations)
+    return "; ".join(validation.message for validation in item.residue.validations)
 
 
 def _say_policies(item: NamespaceResidue) -> str:

@@ -10,6 +10,7 @@ from migrator.model.inventory import Inventory
 from migrator.model.workload import Workload
 from migrator.psp.authorize import (
     MASTERS,
+    Identity,
     PolicyGrants,
     make_controller_identity,
     make_requester_identity,
@@ -25,10 +26,11 @@ _FALLBACK_NAMESPACE: Final = "default"
 
 
 class PolicyAdmission:
-    """The PodSecurityPolicy plugin of a cluster that holds what a tree does."""
+    """The PodSecurityPolicy plugin of a cluster that holds what a tree does; `requester` applies bare pods."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, requester: Identity | None = None) -> None:
         self.inventory = inventory
+        self._requester = requester or _ADMINISTRATOR
 
     @cached_property
     def policies(self) -> Mapping[str, PodSecurityPolicy]:
@@ -72,7 +74,7 @@ class PolicyAdmission:
         spec = pod.get("spec") or {}
         account = str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default")
         kind, _, _ = workload.owners[0].partition("/") if workload.owners else (workload.ref.kind, "", "")
-        requester = _ADMINISTRATOR if kind == "Pod" else make_controller_identity(kind)
+        requester = self._requester if kind == "Pod" else make_controller_identity(kind)
         try:
             return decide_pod(
                 pod,

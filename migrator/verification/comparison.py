@@ -14,6 +14,7 @@ from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 from migrator.podsecurity.labels import NamespacePolicy, read_labels
 from migrator.podsecurity.level import is_stricter
+from migrator.psp.authorize import Identity
 from migrator.verification.admission import PolicyAdmission
 from migrator.verification.differences import Difference, compare
 from migrator.verification.pods import get_pod
@@ -85,10 +86,10 @@ class WorkloadPair:
 class Side:
     """One of the two trees, with the indexes that claims ask."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, requester: Identity | None = None) -> None:
         self.tree = tree
         self.inventory = tree.inventory
-        self.admission = PolicyAdmission(tree.inventory)
+        self.admission = PolicyAdmission(tree.inventory, requester)
 
     @cached_property
     def workloads(self) -> Mapping[tuple[str | None, str, str], Workload]:
@@ -166,12 +167,15 @@ def label_pods(workload: Workload, selector: Any) -> Mapping[str, str]:
 
 
 class Comparison:
-    """Two trees and the policy under which one should have become the other."""
+    """Two trees and the policy under which one should have become the other.
 
-    def __init__(self, before: Tree, after: Tree, policy: Policy) -> None:
+    `requester` is who applies bare pods, None for an administrator.
+    """
+
+    def __init__(self, before: Tree, after: Tree, policy: Policy, requester: Identity | None = None) -> None:
         self.policy = policy
-        self.before = Side(before)
-        self.after = Side(after)
+        self.before = Side(before, requester)
+        self.after = Side(after, requester)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:

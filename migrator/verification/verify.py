@@ -8,6 +8,7 @@ from typing import Any
 
 from migrator.model.inventory import Inventory
 from migrator.model.policy import Policy
+from migrator.psp.authorize import Identity
 from migrator.sources.tables import load_table
 from migrator.verification.claim import Claim, Note, Proof
 from migrator.verification.comparison import Comparison
@@ -32,15 +33,16 @@ def load_finder(identifier: str) -> Finder:
     return finder
 
 
-def verify(before: Inventory, after: Inventory, policy: Policy) -> Proof:
+def verify(before: Inventory, after: Inventory, policy: Policy, requester: Identity | None = None) -> Proof:
     """Prove that a migration of one tree to another lost and opened nothing.
 
+    `requester` is who applies bare pods, None for an administrator.
     Where `after` is what a cluster holds, prove that the cluster holds what the tree says.
     Raises InputError where a file that was read is there no more.
     """
     trees = read_tree(before), read_tree(after)
     live = is_live(trees[1]) and not is_live(trees[0])
-    comparison = Comparison(*trees, policy)
+    comparison = Comparison(*trees, policy, requester)
     found = [
         item for row in list_claims() if row.get("live", False) == live for item in load_finder(row["id"])(comparison)
     ]

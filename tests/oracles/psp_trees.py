@@ -17,6 +17,7 @@ from migrator.model.plan import Plan
 from migrator.model.selection import Selection
 from migrator.planning.plan import plan_changes
 from migrator.policy.load import parse_policy
+from migrator.psp.authorize import Identity
 from migrator.rendering.render import render_plan
 from migrator.rules.pod_security import find_version
 from migrator.sources.read import ReadOptions, read_sources
@@ -83,7 +84,11 @@ def write_cluster(folder: Path, cluster: Sequence[Json], workloads: Sequence[Jso
 
 
 def plan_folder(
-    folder: Path, spec: Json | None = None, rules: frozenset[str] | None = INJECTION, write: bool = True
+    folder: Path,
+    spec: Json | None = None,
+    rules: frozenset[str] | None = INJECTION,
+    write: bool = True,
+    requester: Identity | None = None,
 ) -> Planned:
     """Plan a folder and, unless told otherwise, write what the plan makes of it."""
     policy = parse_policy({"spec": spec or {}})
@@ -92,7 +97,7 @@ def plan_folder(
     try:
         inventory = read_sources(["."], ReadOptions(policy.workload_kinds, pod_security=find_version(policy)))
         assert not inventory.errors
-        plan = plan_changes(inventory, policy, selection=Selection(rules=rules))
+        plan = plan_changes(inventory, policy, selection=Selection(rules=rules), requester=requester)
         for change in render_plan(plan, inventory.files):
             if write:
                 Path(change.path).parent.mkdir(exist_ok=True)

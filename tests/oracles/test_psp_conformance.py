@@ -241,7 +241,7 @@ def _make_ground(client: Client) -> None:
             objects.append(account)
     runtime_class = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass"}
     objects += [{**runtime_class, "metadata": {"name": name}, "handler": name} for name in RUNTIME_CLASSES]
-    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "update"]}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "makes-pods"}
     subjects = [{"apiGroup": reference["apiGroup"], "kind": "User", "name": name} for name in ("alice", "prober")]
     objects.append({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "makes-pods"}, "rules": [rule]})

@@ -1,8 +1,15 @@
-"""What is admitted before and after: kube-apiserver v1.24.17 with PodSecurityPolicy, v1.34.4 with what a plan emits.
+"""What is admitted before and after: kube-apiserver v1.24.17 with PodSecurityPolicy, v1.34.4 with what a plan writes.
 
-Each pair is a pod that somebody wrote, given to the old server, and the pod as the plan leaves it, given to the new
-one, whose namespaces carry the plan's labels and ValidatingAdmissionPolicies. Both say the same, but where the plan
-says otherwise. RESIDUE_PAIRS and RESIDUE_SEED set how many pairs are asked and with which seed; FULL=1 asks 2,000.
+Each round is a tree of manifests: policies, RBAC, service accounts, namespaces, workloads. It is read, planned and
+rendered; the old server is asked about the pods of the tree as it was, the new one, whose namespaces carry the labels
+and ValidatingAdmissionPolicies of the tree as it is then, about the pods of that. Both say the same, but where the
+plan says otherwise. Pods that nothing in the tree makes are asked about as well: what was denied is denied.
+RESIDUE_PAIRS and RESIDUE_SEED set how many pairs are asked and with which seed; FULL=1 asks 2,000.
+
+Of updates a new image is tried, for which both look at the whole pod. Those of nothing but labels, annotations,
+owners or finalizers are out of scope: PodSecurityPolicy looked at the pod for the first two, but it runs already. So
+are subresources, which it never looked at: `ephemeralcontainers`, of which the plan's permission delta tells, and
+`resize`, which came later and changes nothing that a policy has a say in.
 """
 
 from __future__ import annotations
@@ -11,13 +18,13 @@ import copy
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import pytest
-from control_plane import API_SERVER, Client, ControlPlane, name_missing_requirement, wait_for
+from control_plane import API_SERVER, Client, ControlPlane, Response, name_missing_requirement, wait_for
 from psp_generators import (
     AUTHENTICATED,
     NAMESPACES,
@@ -29,33 +36,45 @@ from psp_generators import (
     make_rbac,
     tame_pod,
 )
-from test_pod_security_server import ensure_namespace, plan_sources, read_objects
+from psp_trees import make_workload, plan_folder, take_pod, write_cluster
+from test_pod_security_server import ensure_namespace, read_objects
 from test_psp_conformance import World, _clear_world, _decide, _identity, _make_ground, _make_probe, _wait_for_probe
 
+from migrator.model.inventory import Finding
 from migrator.podsecurity.evaluate import evaluate_pod
 from migrator.podsecurity.level import LEVELS, PRIVILEGED, Level, is_stricter
 from migrator.podsecurity.version import PolicyVersion
 from migrator.psp.admit import Selection
-from migrator.psp.authorize import MASTERS, Identity, read_grants
+from migrator.psp.authorize import MASTERS, Identity, make_controller_identity, read_grants
 from migrator.psp.pod import set_fields
 from migrator.psp.prepare import finish_pod
 from migrator.psp.read import read_policy
-from migrator.yaml.write import write_json
 
 pytestmark = pytest.mark.conformance
 
 PAIRS = int(os.environ.get("RESIDUE_PAIRS") or (2000 if os.environ.get("FULL") else 200))
-PODS_PER_ROUND = 40
+WORKLOADS_PER_ROUND = 40
+FOREIGN_PER_ROUND = 15
+UPDATED = 0.5
 ADMISSION = "admissionregistration.k8s.io/v1"
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 VERSION = PolicyVersion(34)
 WANTED = [f"{level} {verdict}" for level in LEVELS for verdict in ("admitted", "denied")]
-REQUESTERS = (
-    *[_identity("Deployment")] * 5,
-    _identity("DaemonSet"),
-    Identity("alice", ("developers", AUTHENTICATED)),
-    Identity("administrator", (MASTERS, AUTHENTICATED)),
+ADMINISTRATOR = Identity("administrator", (MASTERS, AUTHENTICATED))
+ALICE = Identity("alice", ("developers", AUTHENTICATED))
+STRANGER = Identity("prober", (AUTHENTICATED,))
+FOREIGNERS = (_identity("Deployment"), _identity("DaemonSet"), ALICE, ADMINISTRATOR)
+
+NOBODY = "nobody there may use a PodSecurityPolicy"
+DENIED = ("no PodSecurityPolicy admits its pods", "but then the API server refuses them")
+# What the plan says where a pod that was denied may be admitted afterwards, and the other way round.
+OPENED = (
+    "Once the plan is applied,",
+    "but then the API server refuses them",
+    "seccomp annotations are not read any more",
 )
+CLOSED = "none admits them any more"
+HOST_SYSCTL = "may not be specified when 'host"
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +93,38 @@ def control_plane_new() -> Iterator[ControlPlane]:
 
 
 @dataclass(frozen=True)
+class Form:
+    """How a tree is planned: the policy, which rules, who applies bare pods."""
+
+    spec: Json
+    rules: frozenset[str] | None
+    requester: Identity | None
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The two servers, and what was seen of them."""
+
+    old: Client
+    new: Client
+    counts: Counter[str]
+
+
+@dataclass(frozen=True)
 class Pair:
-    pod: Json
+    """A pod before and after, who makes it, and what the plan says of it."""
+
+    original: Json
     rewritten: Json
     requester: Identity
-    selection: Selection
+    findings: Sequence[str]
+
+    @property
+    def namespace(self) -> str:
+        return str(self.original["metadata"]["namespace"])
+
+    def says(self, *texts: str) -> bool:
+        return any(text in message for message in self.findings for text in texts)
 
 
 def test_the_same_pods_are_admitted_before_and_after(
@@ -86,39 +132,47 @@ def test_the_same_pods_are_admitted_before_and_after(
 ) -> None:
     seed = int(os.environ.get("RESIDUE_SEED") or Random().randrange(10**6))
     print(f"RESIDUE_SEED={seed} RESIDUE_PAIRS={PAIRS}")
-    random, counts, differences, number = Random(seed), Counter[str](), [], 0
-    old, new = control_plane_124.client, control_plane_new.client
-    _make_ground(old)
+    servers = Servers(control_plane_124.client, control_plane_new.client, Counter())
+    random, counts, differences, number = Random(seed), servers.counts, list[Json](), 0
+    _make_ground(servers.old)
     while counts["pairs"] < PAIRS or min(counts[name] for name in WANTED) < PAIRS // 100:
         number += 1
-        world = _make_world(old, random, number)
+        world = _make_world(servers.old, random, number)
+        form = _make_form(random)
         # The level that was seen least comes next.
         level = min(LEVELS, key=lambda name: min(counts[f"{name} admitted"], counts[f"{name} denied"]))
-        pairs = list(_make_pairs(random, world, level))
+        originals = list(_make_workloads(random, world, level, form))
         folder = tmp_path / str(number)
-        _write_sources(folder, world, pairs)
-        emitted, said = _plan(folder)
-        _install(new, emitted, number)
+        folder.mkdir()
+        write_cluster(folder, [*_make_namespaces(), *world.documents, *world.rbac], originals)
+        planned = plan_folder(folder, form.spec, form.rules, requester=form.requester)
+        emitted = _read_emitted(folder)
+        _install(servers.new, emitted, number)
         counts["policies"] += sum(item["kind"] == KINDS[0] for item in emitted)
-        for pair in pairs:
-            difference = _compare(pair, old, new, said, counts)
-            if difference is not None:
-                differences.append(_describe(difference, pair, world, emitted))
-        _clear_world(old, world)
+        pairs = list(_make_pairs(originals, planned.workloads, planned.plan.findings, form))
+        foreign = [_make_foreign(random, planned.plan.findings) for _ in range(FOREIGN_PER_ROUND)]
+        found = [(pair, _compare(random, pair, servers)) for pair in pairs]
+        found += [(pair, _compare_foreign(pair, servers)) for pair in foreign]
+        differences += [_describe(text, pair, form, world, emitted) for pair, text in found if text is not None]
+        _clear_world(servers.old, world)
         assert number < 100 + PAIRS // 10, counts
         assert len(differences) < 3, json.dumps(differences, indent=1)[:30000]
-    print(f"{number} rounds, {len(differences)} differences; {dict(sorted(counts.items()))}")
+    print(f"{number} rounds, {len(differences)} differences; {json.dumps(counts, indent=1, sort_keys=True)}")
     assert not differences, json.dumps(differences, indent=1)[:30000]
+    assert min(counts[name] for name in ("updates taken", "foreign denied", "rewritten")) > 0
+    assert PAIRS < 1000 or counts["updates refused"] > 0
 
 
-def _describe(difference: str, pair: Pair, world: World, emitted: list[Json]) -> Json:
-    name = f"psp-residue-{pair.pod['metadata']['namespace']}"
+def _describe(difference: str, pair: Pair, form: Form, world: World, emitted: list[Json]) -> Json:
+    name = f"psp-residue-{pair.namespace}"
     return {
         "difference": difference,
         "requester": pair.requester.user,
-        "pod": pair.pod,
+        "form": [form.spec, sorted(form.rules or ()), form.requester and form.requester.user],
+        "findings": list(pair.findings),
+        "original": pair.original,
         "rewritten": pair.rewritten,
-        "emitted": [item for item in emitted if item["metadata"]["name"] == name],
+        "emitted": [item for item in emitted if item["metadata"]["name"] in (name, pair.namespace)],
         "policies": world.documents,
         "rbac": world.rbac,
     }
@@ -154,18 +208,33 @@ def _make_world(client: Client, random: Random, number: int) -> World:
     return World(documents, rbac, [read_policy(item) for item in documents], read_grants(rbac))
 
 
-def _make_pairs(random: Random, world: World, level: Level) -> Iterator[Pair]:
-    """Make pods which, rewritten, satisfy a level, since the level of a namespace is that of its weakest pod."""
-    for index in range(PODS_PER_ROUND):
-        requester = random.choice(REQUESTERS)
+def _make_form(random: Random) -> Form:
+    """Mostly PodSecurityPolicies alone; at times with host ports taken out, and with hardening."""
+    harden = random.choice(("none", "none", "restricted", "baseline"))
+    spec = {"cluster": {"kubernetesVersion": "1.34"}, "podSecurity": {"complete": True, "harden": harden}}
+    alone = frozenset(("pod-security", "pod-security-policy"))
+    return Form(spec, random.choice((alone, alone, None)), random.choice((None, ALICE)))
+
+
+def _make_namespaces() -> list[Json]:
+    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
+
+
+def _make_workloads(random: Random, world: World, level: Level, form: Form) -> Iterator[Json]:
+    """Make workloads whose pods will satisfy a level, since the level of a namespace is that of its weakest pod."""
+    for index in range(WORKLOADS_PER_ROUND):
         pod = make_pod(random)
-        pod["metadata"]["name"] = f"pod-{index}"
         if level != PRIVILEGED:
             tame_pod(random, pod, level)
-        selection, _ = _decide(world, pod, requester)
-        rewritten = _rewrite(pod, selection)
-        if not is_stricter(level, evaluate_pod(rewritten["metadata"], rewritten["spec"], VERSION).level):
-            yield Pair(pod, rewritten, requester, selection)
+        workload = make_workload(random, pod, f"w{index}")
+        selection, _ = _decide(world, pod, _find_requester(workload, form))
+        foreseen = _rewrite(pod, selection)
+        if not is_stricter(level, evaluate_pod(foreseen["metadata"], foreseen["spec"], VERSION).level):
+            yield workload
+
+
+def _find_requester(workload: Json, form: Form) -> Identity:
+    return make_controller_identity(workload["kind"]) or form.requester or ADMINISTRATOR
 
 
 def _rewrite(pod: Json, selection: Selection) -> Json:
@@ -173,21 +242,38 @@ def _rewrite(pod: Json, selection: Selection) -> Json:
     return copy.deepcopy(dict(finish_pod(set_fields(pod, values))))
 
 
-def _write_sources(folder: Path, world: World, pairs: list[Pair]) -> None:
-    folder.mkdir()
-    namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
-    objects = [*namespaces, *world.documents, *world.rbac, *(pair.rewritten for pair in pairs)]
-    for index, item in enumerate(objects):
-        (folder / f"{index}.json").write_text(write_json(item, 2))
+def _make_pairs(
+    originals: Sequence[Json], rewritten: Sequence[Json], findings: Sequence[Finding], form: Form
+) -> Iterator[Pair]:
+    for before, after in zip(originals, rewritten, strict=True):
+        name, namespace = before["metadata"]["name"], before["metadata"]["namespace"]
+        assert after["metadata"]["name"] == name
+        said = [item.message for item in findings if item.resource is not None and item.resource.name == name]
+        said += _list_said(findings, namespace)
+        yield Pair(take_pod(before), take_pod(after), _find_requester(before, form), said)
 
 
-def _plan(folder: Path) -> tuple[list[Json], list[str]]:
-    """Plan the sources, and give the namespaces and policies as they are then, and what the plan says besides."""
-    spec = {"cluster": {"kubernetesVersion": "1.34"}, "podSecurity": {"complete": True}}
-    plan, files = plan_sources([str(folder)], spec)
-    changed = [item for _, new in files.values() for item in read_objects(new)]
-    emitted = [item for item in changed if item["kind"] in ("Namespace", *KINDS)]
-    return emitted, [item.message for item in plan.findings]
+def _make_foreign(random: Random, findings: Sequence[Finding]) -> Pair:
+    """Make a pod that nothing in the sources makes: nobody writes into it what policies wrote."""
+    pod = make_pod(random)
+    # Seccomp profiles of annotations are read no more: such a pod asks for nothing that a policy could refuse.
+    annotations = pod["metadata"].get("annotations", {})
+    for key in [key for key in annotations if "seccomp" in key]:
+        del annotations[key]
+    level = random.choice(LEVELS)
+    if level != PRIVILEGED:
+        tame_pod(random, pod, level)
+    return Pair(pod, pod, random.choice(FOREIGNERS), _list_said(findings, pod["metadata"]["namespace"]))
+
+
+def _list_said(findings: Sequence[Finding], namespace: str) -> list[str]:
+    return [item.message for item in findings if item.message.startswith(f"namespace {namespace}: ")]
+
+
+def _read_emitted(folder: Path) -> list[Json]:
+    """Read the namespaces and policies of a tree."""
+    objects = [item for path in sorted(folder.rglob("*.yaml")) for item in read_objects(path.read_bytes())]
+    return [item for item in objects if item["kind"] in ("Namespace", *KINDS)]
 
 
 def _install(client: Client, emitted: list[Json], number: int) -> None:
@@ -196,7 +282,8 @@ def _install(client: Client, emitted: list[Json], number: int) -> None:
         for name in [*names, "marker"]:
             client.delete(ADMISSION, kind, name)
     for name in NAMESPACES:
-        labels = next((item["metadata"]["labels"] for item in emitted if item["metadata"]["name"] == name), {})
+        manifest = next(item for item in emitted if item["kind"] == "Namespace" and item["metadata"]["name"] == name)
+        labels = manifest["metadata"].get("labels") or {}
         response = client.update(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         )
@@ -244,31 +331,98 @@ def read_type_warnings(client: Client, name: str) -> list[str]:
     return [item["warning"] for item in status.get("typeChecking", {}).get("expressionWarnings", ())]
 
 
-def _compare(pair: Pair, old: Client, new: Client, said: list[str], counts: Counter[str]) -> str | None:
-    namespace = pair.pod["metadata"]["namespace"]
-    before = _act(old, pair.requester).create(pair.pod, dry_run=True)
-    assert (before.status == 201) == pair.selection.admitted, before.message
-    plain = copy.deepcopy(pair.rewritten)
-    plain["metadata"]["namespace"] = "plain"
-    taken = new.create(plain, dry_run=True)
-    if taken.status != 201:
-        counts["not valid any more"] += 1
-        counts[taken.message[-60:]] += 1
-        return None
-    if any(f"namespace {namespace}: nobody there may use" in message for message in said):
-        counts["nobody may use a policy"] += 1
-        return None
-    if pair.selection.selected is not None and not pair.selection.admitted:
-        counts["refused by the API over what a policy wrote"] += 1
-        return None
-    after = _act(new, pair.requester).create(pair.rewritten, dry_run=True)
-    assert after.status in (201, 403, 422), after.message
+def _compare(random: Random, pair: Pair, servers: Servers) -> str | None:
+    """Say how the servers' answers to a workload's pods differ, and are not what the plan says."""
+    counts = servers.counts
+    before = _create(servers.old, pair.original, pair.requester)
+    invalid = _find_invalid(pair.rewritten, servers.new)
+    if invalid is not None:
+        counts[f"not valid any more, {'admitted' if before.status == 201 else 'denied'} before"] += 1
+        # Sysctls of the host's own namespaces were taken by API servers once, and pods with them by no kubelet.
+        return None if before.status != 201 or HOST_SYSCTL in invalid else f"not valid any more: {invalid}"
+    after = _create(servers.new, pair.rewritten, pair.requester)
+    counts["rewritten"] += pair.original != pair.rewritten
+    if (before.status == 201) != (after.status == 201):
+        return _judge_difference(pair, before, after, counts)
     counts["pairs"] += 1
     level = evaluate_pod(pair.rewritten["metadata"], pair.rewritten["spec"], VERSION).level
     counts[f"{level} {'admitted' if before.status == 201 else 'denied'}"] += 1
-    if (before.status == 201) == (after.status == 201):
+    if before.status != 201 and not pair.says(NOBODY, *DENIED):
+        return f"denied, which the plan does not say: {before.message}"
+    if before.status == 201 and random.random() < UPDATED:
+        return _compare_update(random, pair, servers)
+    return None
+
+
+def _find_invalid(pod: Json, new: Client) -> str | None:
+    """Find why the new server takes no such pod even where it has no say over its security."""
+    plain = copy.deepcopy(pod)
+    plain["metadata"]["namespace"] = "plain"
+    taken = new.create(plain, dry_run=True)
+    return None if taken.status == 201 else taken.message
+
+
+def _judge_difference(pair: Pair, before: Response, after: Response, counts: Counter[str]) -> str | None:
+    if before.status != 201 and pair.says(NOBODY, *OPENED):
+        counts["admitted now, as the plan says"] += 1
+        return None
+    if before.status == 201 and pair.says(CLOSED):
+        counts["denied now, as the plan says"] += 1
         return None
     return f"before {before.status} {before.message}; after {after.status} {after.message}"
+
+
+def _compare_foreign(pair: Pair, servers: Servers) -> str | None:
+    """Say where the new server admits a pod of nobody's that the old one denied.
+
+    But for what an API server refuses over a value that a policy wrote.
+    """
+    before = _create(servers.old, pair.original, pair.requester)
+    if before.status != 403 or pair.says(NOBODY):
+        return None
+    servers.counts["foreign denied"] += 1
+    after = _create(servers.new, pair.rewritten, pair.requester)
+    return None if after.status != 201 else f"denied before, and nothing in the sources: {before.message}"
+
+
+def _compare_update(random: Random, pair: Pair, servers: Servers) -> str | None:
+    """Say how the servers' answers differ to a new image of a pod that both admitted."""
+    updater = random.choice((ALICE, STRANGER, STRANGER, ADMINISTRATOR))
+    answers = [
+        _update(client, pod, pair.requester, updater)
+        for client, pod in ((servers.old, pair.original), (servers.new, pair.rewritten))
+    ]
+    before, after = answers
+    servers.counts["updates taken" if before.status == 200 else "updates refused"] += 1
+    if (before.status == 200) == (after.status == 200):
+        return None
+    if before.status == 403 and _create(servers.old, _change_image(pair.rewritten), updater).status == 201:
+        # A policy that would have written a default into it refused what it let the same person make anew.
+        servers.counts["updates refused over defaults"] += 1
+        return None
+    return f"update by {updater.user}: before {before.status} {before.message}; after {after.status} {after.message}"
+
+
+def _update(client: Client, pod: Json, maker: Identity, updater: Identity) -> Response:
+    made = _create(client, pod, maker, dry_run=False)
+    assert made.status == 201, made.message
+    answer = _act(client, updater).update(_change_image(made.body), dry_run=True)
+    metadata = pod["metadata"]
+    assert client.delete("v1", "Pod", metadata["name"], metadata["namespace"]).status == 200
+    return answer
+
+
+def _change_image(pod: Json) -> Json:
+    changed = copy.deepcopy(pod)
+    changed["spec"]["containers"][0]["image"] = "nginx:2"
+    return changed
+
+
+def _create(client: Client, pod: Json, identity: Identity, dry_run: bool = True) -> Response:
+    # The old server does not know all fields that are written for the new one.
+    answer = _act(client, identity).create(pod, dry_run=dry_run, field_validation="Ignore")
+    assert answer.status in (201, 403, 422), answer.message
+    return answer
 
 
 _CLIENTS: dict[tuple[int, str], Client] = {}

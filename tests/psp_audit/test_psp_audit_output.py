@@ -41,7 +41,7 @@ PodSecurityPolicy of shop/Deployment/web (input.yaml:49), step by step
 
 def make_audit(case: str, monkeypatch: pytest.MonkeyPatch, *workloads: str, requester: str | None = None) -> Audit:
     monkeypatch.chdir(HERE / case)
-    return Run(Request(["input.yaml"], workloads=list(workloads))).make_audit(requester)
+    return Run(Request(["input.yaml"], workloads=list(workloads), requester=requester)).make_audit()
 
 
 def write(audit: Audit, verbose: bool = False) -> str:

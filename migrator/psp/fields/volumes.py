@@ -170,20 +170,30 @@ _IS_TOKEN: Final = (
 
 def _demand_host_paths(policy: PodSecurityPolicy) -> Iterator[Demand]:
     allowed = policy.allowed_host_paths
-    writable = [_write_is_below(entry.path_prefix) for entry in allowed if not entry.read_only]
-    read_only = [_write_is_below(entry.path_prefix) for entry in allowed if entry.read_only]
     if not allowed:
         return
-    if read_only:
-        mounts = "c.?volumeMounts.orValue([]).all(m, m.name != v.name || m.?readOnly.orValue(false))"
-        writable.append(f"({' || '.join(read_only)}) && variables.containers.all(c, {mounts})")
-    paths = ", ".join(
-        f"{entry.path_prefix} (mounted with readOnly: true)" if entry.read_only else entry.path_prefix
-        for entry in allowed
+    below = " || ".join(_write_is_below(entry.path_prefix) for entry in allowed)
+    paths = ", ".join(entry.path_prefix for entry in allowed)
+    yield Demand(f"variables.volumes.all(v, !has(v.hostPath) || {below})", f"hostPath must be below {paths}")
+    if any(entry.read_only for entry in allowed):
+        writable = [entry.path_prefix for entry in allowed if not entry.read_only]
+        yield Demand(_write_mounts_are_read_only(writable), _say_read_only(writable))
+
+
+def _write_mounts_are_read_only(writable: Sequence[str]) -> str:
+    """Write that every mount of a host path is read-only that is not below one of some paths."""
+    others = f" && !({' || '.join(map(_write_is_below, writable))})" if writable else ""
+    # The names are listed once: looked for at every mount, large pods would cost more than the API server allows.
+    return (
+        f"[variables.volumes.filter(v, has(v.hostPath){others}).map(v, v.name)].all(names,"
+        " variables.containers.all(c, c.?volumeMounts.orValue([]).all(m,"
+        " m.?readOnly.orValue(false) || !(m.name in names))))"
     )
-    yield Demand(
-        f"variables.volumes.all(v, !has(v.hostPath) || {' || '.join(writable)})", f"hostPath must be below {paths}"
-    )
+
+
+def _say_read_only(writable: Sequence[str]) -> str:
+    others = f" that is not below {', '.join(writable)}" if writable else ""
+    return f"volumeMounts of a hostPath{others} must set readOnly: true"
 
 
 def _write_is_below(prefix: str) -> str:
