@@ -122,12 +122,12 @@ def survey_stack(stack: Stack, policy: RancherPolicy) -> Context:
     roles: dict[str, Role] = {}
     blocked: list[Blocked] = []
     for service in stack.services:
-        reason = find_block(service)
+        role = find_role(service, service.name in primaries)
+        # Rancher's own balancer asked its API for its configuration; what takes its place has no use for that.
+        reason = find_block(service) if role != "load_balancer" else None
+        roles[service.name] = "blocked" if reason else role
         if reason:
-            roles[service.name] = "blocked"
             blocked.append(Blocked(service.name, service.origin.file, service.origin.line, reason))
-        else:
-            roles[service.name] = find_role(service, service.name in primaries)
     for sidekick, owners in primaries.items():
         if roles.get(sidekick) == "sidekick" and all(roles.get(owner) == "blocked" for owner in owners):
             roles[sidekick] = "blocked"
