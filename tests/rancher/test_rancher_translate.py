@@ -549,6 +549,38 @@ def test_upgrades(translate: Translate, strategy: str, ports: str, expected: dic
     assert spec.get("minReadySeconds") == (5 if "interval" in strategy else None)
 
 
+ITSELF = "io.rancher.stack_service.name=$${stack_name}/$${service_name}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "surge"),
+    [
+        ("container_label_ne", ITSELF, 0),
+        ("container_label_ne", "io.rancher.stack_service.name=$${service_name}", 0),
+        ("container_label_ne", "tier=front", 0),
+        ("container_label_soft_ne", ITSELF, None),
+        ("container_label_ne", "io.rancher.stack_service.name=$${stack_name}/db", None),
+        ("container_label_ne", "io.rancher.stack_service.name=other/$${service_name}", None),
+        ("container_label", ITSELF, None),
+    ],
+)
+def test_pods_that_share_no_node_are_replaced_before_others_are_added(
+    translate: Translate, rule: str, value: str, surge: int | None
+) -> None:
+    label = f"'io.rancher.scheduler.affinity:{rule}': '{value}'"
+    result = translate(
+        f"web: {{image: x, labels: {{tier: front, {label}}}}}\ndb: {{image: y}}\n", "web: {scale: 3}\n"
+    )
+    assert result.workload("web")["spec"].get("strategy", {}).get("rollingUpdate", {}).get("maxSurge") == surge
+
+
+def test_pods_that_share_no_node_cannot_start_first(translate: Translate) -> None:
+    label = f"'io.rancher.scheduler.affinity:container_label_ne': '{ITSELF}'"
+    result = translate(f"web: {{image: x, labels: {{{label}}}}}\n", "web: {upgrade_strategy: {start_first: true}}\n")
+    assert result.workload("web")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert "No two of these pods share a node" in result.fate("web", "upgrade_strategy", "start_first").message
+
+
 def test_user_labels_stay_and_rancher_s_go(translate: Translate) -> None:
     result = translate(
         """\

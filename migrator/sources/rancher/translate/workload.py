@@ -19,7 +19,7 @@ from migrator.sources.rancher.translate.networking import build_network
 from migrator.sources.rancher.translate.numbers import read_boolean, read_count, round_up_seconds
 from migrator.sources.rancher.translate.ports import build_ports, find_container_ports, read_published
 from migrator.sources.rancher.translate.resources import build_resources
-from migrator.sources.rancher.translate.scheduling import build_affinity
+from migrator.sources.rancher.translate.scheduling import HOST_TOPOLOGY, build_affinity
 from migrator.sources.rancher.translate.secrets import build_secrets
 from migrator.sources.rancher.translate.security import build_security
 from migrator.sources.rancher.translate.survey import (
@@ -194,13 +194,14 @@ def build_workload(context: Context, primary: str, shared: frozenset[str]) -> Wo
     parts = {member: _build_member(context, member, places[member]) for member in members}
     joined = join_parts(parts.values())
     pod, notes = _compose_pod(context, primary, kind, places, parts, storage)
-    rollout, extra = _build_rollout(context, service, kind, pod)
     labels = {**joined.labels, **context.grouped.get(primary, {}), **context.selector(primary)}
+    pod_labels = {**context.labels(primary), **labels}
+    rollout, extra = _build_rollout(context, service, kind, pod, _avoids_its_like(pod, pod_labels))
     values = {
         "name": context.names[primary],
         "labels": context.labels(primary),
         "selector": context.selector(primary),
-        "pod_labels": {**context.labels(primary), **labels},
+        "pod_labels": pod_labels,
         "annotations": joined.annotations,
         "pod": order_pod(pod),
         "replicas": _read_replicas(service),
@@ -436,10 +437,24 @@ def _read_replicas(service: StackService) -> int:
     return 0 if _is_created_only(service) else read_scale(service)
 
 
+def _avoids_its_like(pod: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether two pods of a workload never share a node: an update then finds no room beside the old pod."""
+    rules = pod.get("affinity", {}).get("podAntiAffinity", {})
+    return any(
+        term["topologyKey"] == HOST_TOPOLOGY
+        and "namespaces" not in term
+        and term["labelSelector"]["matchLabels"].items() <= labels.items()
+        for term in rules.get("requiredDuringSchedulingIgnoredDuringExecution", ())
+    )
+
+
 def _build_rollout(
-    context: Context, service: StackService, kind: Kind, pod: Mapping[str, Any]
+    context: Context, service: StackService, kind: Kind, pod: Mapping[str, Any], apart: bool
 ) -> tuple[dict[str, Any], tuple[KeyFate, ...]]:
-    """Build the update strategy: Rancher stopped first unless told otherwise, and a host port forces that."""
+    """Build the update strategy: Rancher stopped first unless told otherwise.
+
+    A host port forces that, and so does a rule that keeps the pods on different nodes (`apart`).
+    """
     fates: list[KeyFate] = []
     if _is_created_only(service):
         message = "suspend: true" if kind == "Job" else "replicas: 0; scale it up when it is wanted."
@@ -465,6 +480,10 @@ def _build_rollout(
         origin = service.origin_of("upgrade_strategy", "start_first")
         fates.append(report(origin, "A host port is taken until the old pod stops, so it stops first."))
         start_first = False
+    elif start_first and apart:
+        origin = service.origin_of("upgrade_strategy", "start_first")
+        fates.append(report(origin, "No two of these pods share a node, so the old one stops first."))
+        start_first = False
     rollout: dict[str, Any] = {}
     if interval and interval > 0:
         rollout["min_ready_seconds"] = round_up_seconds(interval)
@@ -472,7 +491,7 @@ def _build_rollout(
     if kind != "StatefulSet":
         if start_first:
             rollout["rolling_update"] = {"maxSurge": batch, "maxUnavailable": 0}
-        elif strategy or host_ports or claims or pod.get("hostNetwork"):
+        elif strategy or host_ports or claims or apart or pod.get("hostNetwork"):
             rollout["rolling_update"] = {"maxSurge": 0, "maxUnavailable": batch}
     elif start_first:
         origin = service.origin_of("upgrade_strategy", "start_first")
