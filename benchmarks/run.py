@@ -207,8 +207,8 @@ def show_stacks(tree: Path, repeat: int) -> None:
     others = [measure([*convert, file], repeat) for file in files]
     wall, cpu = (statistics.mean(getattr(other, name) for other in others) for name in ("wall", "cpu"))
     print(
-        f"kompose convert, one run for each of {len(files)} of them: {wall * 1000:.1f} ms for each, {cpu * 1000:.1f} ms "
-        f"of processor time: {wall / run.wall * STACKS:.1f} times as long, {cpu / run.cpu * STACKS:.1f} times by cpu"
+        f"kompose convert, one run for each of {len(files)} of them: {wall * 1000:.1f} ms for each, "
+        f"{cpu * 1000:.1f} ms of processor time: {wall / run.wall * STACKS:.1f} times as long, {cpu / run.cpu * STACKS:.1f} times by cpu"
     )
 
 
