@@ -208,7 +208,8 @@ def show_stacks(tree: Path, repeat: int) -> None:
     wall, cpu = (statistics.mean(getattr(other, name) for other in others) for name in ("wall", "cpu"))
     print(
         f"kompose convert, one run for each of {len(files)} of them: {wall * 1000:.1f} ms for each, "
-        f"{cpu * 1000:.1f} ms of processor time: {wall / run.wall * STACKS:.1f} times as long, {cpu / run.cpu * STACKS:.1f} times by cpu"
+        f"{cpu * 1000:.1f} ms of processor time: {wall / run.wall * STACKS:.1f} times as long, "
+        f"{cpu / run.cpu * STACKS:.1f} times by processor time"
     )
 
 

@@ -115,6 +115,7 @@ def test_affinity_hard_and_soft(translate: Translate) -> None:
             io.rancher.scheduler.affinity:container_label_ne: io.rancher.stack_service.name=$${service_name}
             io.rancher.scheduler.affinity:container_label_soft_ne: io.rancher.stack_service.name=other/app
             io.rancher.scheduler.affinity:not_host_label: e=5
+            io.rancher.scheduler.affinity: f=6
         db: {image: mysql}
         """
     )
@@ -132,6 +133,7 @@ def test_affinity_hard_and_soft(translate: Translate) -> None:
     other = apart["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]
     assert other["namespaces"] == ["other"]
     assert result.fate("web", "labels", "io.rancher.scheduler.affinity:not_host_label").fate == "reported"
+    assert result.fate("web", "labels", "io.rancher.scheduler.affinity").fate == "reported"
 
 
 def test_health_check_thresholds_are_the_right_way_round(translate: Translate) -> None:
@@ -322,6 +324,42 @@ def test_a_sidekick_of_two_services_is_in_both_pods(translate: Translate) -> Non
     )
     assert [len(result.pod(name)["containers"]) for name in ("a", "b")] == [2, 2]
     assert result.fate("b", "labels", "io.rancher.sidekicks").fate == "reported"
+
+
+def test_a_sidekick_s_sidekick_is_in_the_pod_before_it(translate: Translate) -> None:
+    once = "labels: {io.rancher.container.start_once: 'true'"
+    result = translate(
+        f"""\
+        config: {{image: runner, command: register, volumes: [/etc/runner], {once}}}}}
+        edit: {{image: busybox, command: sed -i s/1/4/ /etc/runner/x, volumes_from: [config], {once}, io.rancher.sidekicks: config}}}}
+        runner: {{image: runner, volumes_from: [edit], labels: {{io.rancher.sidekicks: edit}}}}
+        """
+    )
+    names = [item["name"] for item in result.pod("runner")["initContainers"]]
+    assert names == ["copy-config", "config", "edit"]
+    assert result.names("PersistentVolumeClaim") == []
+    assert result.fate("edit", "labels", "io.rancher.sidekicks").fate == "reported"
+
+
+@pytest.mark.parametrize(
+    ("docker", "reason"),
+    [
+        (
+            "a: {image: x, labels: {io.rancher.sidekicks: b}}\nb: {image: x, labels: {io.rancher.sidekicks: a}}\n",
+            "of a",
+        ),
+        (
+            "a: {image: rancher/lb-service-haproxy, labels: {io.rancher.sidekicks: b}}\nb: {image: x}\n",
+            "of a, which has",
+        ),
+    ],
+)
+def test_a_sidekick_without_a_pod_is_left_out_and_named(translate: Translate, docker: str, reason: str) -> None:
+    result = translate(docker + "web: {image: nginx}\n")
+    (left_out,) = [item for item in result.translation.blocked if item.service == "b"]
+    assert reason in left_out.reason
+    assert result.names("Deployment") == ["web"]
+    assert result.fate("b").fate == "reported"
 
 
 def test_start_once_alone_is_a_job(translate: Translate) -> None:

@@ -499,7 +499,10 @@ def draft_claims(context: Context, used: frozenset[str]) -> Part:
                     fates.append(report(claim.origin, f"PersistentVolumeClaim {claim.name}; {text}."))
     for name, setting in context.stack.section("volumes").items():
         if name not in sources:
-            fates.append(report(setting.origin, "No service uses this volume; nothing is created for it."))
+            message = "No service uses this volume; nothing is created for it."
+            if "$" in name:
+                message = f"Rancher replaced no variable in a name: {message[0].lower()}{message[1:]}"
+            fates.append(report(setting.origin, message))
     return Part(drafts=tuple(drafts.values()), fates=tuple(fates))
 
 
