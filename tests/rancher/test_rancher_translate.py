@@ -619,6 +619,51 @@ def test_pods_that_share_no_node_cannot_start_first(translate: Translate) -> Non
     assert "No two of these pods share a node" in result.fate("web", "upgrade_strategy", "start_first").message
 
 
+@pytest.mark.parametrize(
+    ("grace", "seconds"),
+    [("10s", 10), ("1m30s", 90), ("1500ms", 2), ("20", 20), ("0s", 0), ("soon", None)],
+)
+def test_grace_periods_are_durations(translate: Translate, grace: str, seconds: int | None) -> None:
+    result = translate(f"web: {{image: x, stop_grace_period: '{grace}'}}\n")
+    assert result.pod("web").get("terminationGracePeriodSeconds") == seconds
+    assert result.fate("web", "stop_grace_period").fate == ("reported" if grace == "soon" else "translated")
+
+
+def test_keys_that_nothing_reads_are_not_called_translated(translate: Translate) -> None:
+    result = translate(
+        """\
+        version: '2'
+        services:
+          web:
+            image: x
+            memory: 512
+            privileged: true
+            security_opt: [no-new-privileges]
+            healthcheck: {test: [CMD, 'true']}
+            labels: {io.rancher.container.hostname_override: container_name}
+            volumes: ['data:/data']
+        volumes:
+          data: {driver: local, per_container: true, label: x}
+        """,
+        """\
+        version: '2'
+        services:
+          web:
+            health_check: {port: 80}
+            upgrade_strategy: {batch_size: 2, batches: 2}
+            scale_policy: {max: 2, most: 3}
+        """,
+    )
+    web = ("services", "web")
+    unknown = [(*web, "upgrade_strategy", "batches"), (*web, "scale_policy", "most"), ("volumes", "data", "label")]
+    for path in unknown:
+        assert "unknown to Rancher" in result.fate(*path).message, path
+    assert "one pod at a time" in result.fate(*web, "upgrade_strategy", "batch_size").message
+    assert result.fate(*web, "memory").fate == "reported"
+    assert "no-new-privileges" in result.fate(*web, "security_opt").message
+    assert result.fate(*web, "healthcheck").fate == "ignored"
+
+
 def test_user_labels_stay_and_rancher_s_go(translate: Translate) -> None:
     result = translate(
         """\

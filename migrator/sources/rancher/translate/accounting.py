@@ -88,6 +88,8 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     depth = len(root)
     if used is not None and (key.path[:depth] != root or not _is_used(key.path, used, depth)):
         return mark(key, "ignored", "This stack extends other services of this file.")
+    if _is_unknown_below(file, key.path):
+        return _default(key, None)
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
@@ -99,6 +101,18 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
     return _default(key, _rows("service").get(str(key.path[depth + 1])))
+
+
+def _is_unknown_below(file: ComposeFile, path: FieldPath) -> bool:
+    """Tell whether a key stands two steps below a service or a section, and Rancher knew none of that name there."""
+    depth = len(file.service_root)
+    if len(path) == depth + 3 and path[:depth] == file.service_root:
+        row = _rows("service").get(str(path[depth + 1])) or {}
+    elif len(path) == 3 and file.second_format:
+        row = _rows("stack").get(str(path[0])) or {}
+    else:
+        return False
+    return "keys" in row and path[-1] not in row["keys"]
 
 
 def _point_at(parent: KeyFate) -> str:

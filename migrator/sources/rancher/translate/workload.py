@@ -16,7 +16,7 @@ from migrator.sources.rancher.translate.metadata import build_metadata
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, join_fields, join_parts, mark, report
 from migrator.sources.rancher.translate.names import is_dns_label, make_distinct
 from migrator.sources.rancher.translate.networking import build_network
-from migrator.sources.rancher.translate.numbers import read_boolean, read_count, round_up_seconds
+from migrator.sources.rancher.translate.numbers import read_boolean, read_count, read_duration, round_up_seconds
 from migrator.sources.rancher.translate.ports import build_ports, find_container_ports, read_published
 from migrator.sources.rancher.translate.resources import build_resources
 from migrator.sources.rancher.translate.scheduling import HOST_TOPOLOGY, build_affinity
@@ -420,13 +420,23 @@ def _set_lifetime(service: StackService, kind: Kind, pod: dict[str, Any], fates:
     if drain is None:
         strategy = service.get("lb_config")
         drain = read_count(strategy.get("drain_timeout_ms")) if isinstance(strategy, Mapping) else None
-    grace = service.text("stop_grace_period").removesuffix("s")
+    grace = _read_grace(service, fates)
     if drain and drain > 0:
-        pod["terminationGracePeriodSeconds"] = round_up_seconds(drain) + 10
+        pod["terminationGracePeriodSeconds"] = max(round_up_seconds(drain) + 10, grace or 0)
         message = "terminationGracePeriodSeconds; add a preStop sleep where connections must drain first."
         fates.append(report(service.origin_of("drain_timeout_ms"), message))
-    elif grace.isdigit():
-        pod["terminationGracePeriodSeconds"] = int(grace)
+    elif grace is not None:
+        pod["terminationGracePeriodSeconds"] = grace
+
+
+def _read_grace(service: StackService, fates: list[KeyFate]) -> int | None:
+    text = service.text("stop_grace_period").strip()
+    seconds = int(text) if text.isdigit() and len(text) < 9 else read_duration(text)
+    if text and seconds is None:
+        fates.append(
+            report(service.origin_of("stop_grace_period"), f"{text!r} is no duration such as 1m30s; left out.")
+        )
+    return seconds
 
 
 def _is_created_only(service: StackService) -> bool:
@@ -496,4 +506,7 @@ def _build_rollout(
     elif start_first:
         origin = service.origin_of("upgrade_strategy", "start_first")
         fates.append(report(origin, "A StatefulSet stops a pod before it starts the next."))
+    if kind == "StatefulSet" and batch > 1:
+        origin = service.origin_of("upgrade_strategy", "batch_size")
+        fates.append(report(origin, "A StatefulSet replaces one pod at a time."))
     return rollout, tuple(fates)
