@@ -331,7 +331,7 @@ def test_a_sidekick_s_sidekick_is_in_the_pod_before_it(translate: Translate) -> 
     result = translate(
         f"""\
         config: {{image: runner, command: register, volumes: [/etc/runner], {once}}}}}
-        edit: {{image: busybox, command: sed -i s/1/4/ /etc/runner/x, volumes_from: [config], {once}, io.rancher.sidekicks: config}}}}
+        edit: {{image: busybox, command: sed x, volumes_from: [config], {once}, io.rancher.sidekicks: config}}}}
         runner: {{image: runner, volumes_from: [edit], labels: {{io.rancher.sidekicks: edit}}}}
         """
     )
