@@ -702,6 +702,8 @@ def test_agents_of_rancher_are_left_out_with_the_reason(translate: Translate) ->
         ("net: {image: x}\n", "net: {network_driver: {name: vxlan}}\n", "is a network driver"),
         ("vm: {image: x, vcpu: 2}\n", "", "virtual machine"),
         ("meta: {image: 'rancher/metadata:v0.9'}\n", "", "Rancher's metadata service"),
+        ("npm: {image: 'rancher/network-policy-manager:v0.2.8'}\n", "", "Rancher's network policies"),
+        ("ebs: {image: 'rancher/storage-ebs:v0.9.8'}\n", "", "a volume driver"),
         (
             "a: {image: x, labels: {io.rancher.container.create_agent: true}}\n",
             "",
@@ -931,6 +933,13 @@ def test_names_that_only_rancher_answers_are_pointed_at(translate: Translate) ->
     assert "metadata service is Rancher's" in result.fate("a", "command").message
     assert "Rancher's DNS zone" in result.fate("a", "environment", "A").message
     assert result.fate("a", "environment", "B").fate == "translated"
+
+
+def test_keys_to_rancher_s_api_are_pointed_at_by_their_names(translate: Translate) -> None:
+    result = translate("a: {image: x, environment: {CATTLE_URL: 'http://r/v1', CATTLE_SECRET_KEY: abcdef, URL: x}}\n")
+    assert "Rancher's API" in result.fate("a", "environment", "CATTLE_URL").message
+    assert "Rancher's API" in result.fate("a", "environment", "CATTLE_SECRET_KEY").message
+    assert result.fate("a", "environment", "URL").fate == "translated"
 
 
 def test_containers_on_the_host_s_network_pull_their_pod_along(translate: Translate) -> None:
