@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from migrator.errors import InputError
 from migrator.sources.rancher import RancherPolicy
+from migrator.sources.rancher.translate.container import escape_variables
 
 Translate = Callable[..., Any]
 
@@ -515,6 +519,34 @@ def test_environment_values_are_strings_as_go_prints_them(translate: Translate) 
     ]
 
 
+def expand_as_the_kubelet(text: str) -> str:
+    """Expand `$(NAME)` in a container without variables, as k8s.io/kubernetes' expansion package does."""
+    result, place = "", 0
+    while place < len(text):
+        rest = text[place:]
+        if rest.startswith("$$"):
+            result, place = result + "$", place + 2
+        elif rest.startswith("$(") and ")" in rest:
+            name = rest[2 : rest.index(")")]
+            known = re.fullmatch("[-._A-Za-z0-9]+", name)
+            result += "VALUE" if known else f"$({name})"
+            place += len(name) + 3
+        else:
+            result, place = result + rest[0], place + 1
+    return result
+
+
+@given(st.text(alphabet="$$()ab -{}", max_size=12))
+def test_the_kubelet_hands_on_what_the_command_says(text: str) -> None:
+    assert expand_as_the_kubelet(escape_variables(text)) == text
+
+
+def test_a_shell_s_own_number_reaches_the_shell(translate: Translate) -> None:
+    result = translate("web: {image: nginx, command: [sh, -c, 'kill $$$$'], environment: {A: '$$$$'}}\n")
+    assert result.container("web")["args"][2] == "kill $$$$"
+    assert result.container("web")["env"] == [{"name": "A", "value": "$$$$"}]
+
+
 def test_commands_are_split_and_escaped(translate: Translate) -> None:
     container = translate(
         """\
@@ -664,6 +696,44 @@ def test_keys_that_nothing_reads_are_not_called_translated(translate: Translate)
     assert result.fate(*web, "healthcheck").fate == "ignored"
 
 
+@pytest.mark.parametrize(
+    ("settings", "rancher", "path", "words"),
+    [
+        ("", "scale: lots", ("scale",), "no number of containers"),
+        ("", "scale: -1", ("scale",), "no number of containers"),
+        ("cpu_shares: many", "", ("cpu_shares",), "no number"),
+        ("", "health_check: {port: 80, interval: soon}", ("health_check", "interval"), "the default"),
+        ('command: "echo \'a"', "", ("command",), "not closed"),
+        ("volumes: ['a:/a:fast']", "", ("volumes", 0), "no option of a volume"),
+        ("secrets: [{source: a, mode: rw}]", "", ("secrets", 0, "mode"), "no octal mode"),
+    ],
+)
+def test_values_that_say_nothing_are_reported(
+    translate: Translate, settings: str, rancher: str, path: tuple[str | int, ...], words: str
+) -> None:
+    result = translate(
+        f"web: {{image: x{', ' if settings else ''}{settings}}}\n", f"web: {{{rancher}}}\n" if rancher else ""
+    )
+    fate = result.fate("web", *path)
+    assert (fate.fate, words in fate.message) == ("reported", True), fate.message
+
+
+def test_a_host_s_path_goes_up_no_folder(translate: Translate) -> None:
+    result = translate("web: {image: x, volumes: ['/srv/../data:/data']}\n")
+    assert result.pod("web")["volumes"][0]["hostPath"]["path"] == "/data"
+
+
+def test_a_daemon_set_has_no_claim_for_each_pod(translate: Translate) -> None:
+    result = translate(
+        """\
+        version: '2'
+        services: {a: {image: x, labels: {io.rancher.scheduler.global: 'true'}, volumes: ['v:/v']}}
+        volumes: {v: {driver: rancher-nfs, per_container: true}}
+        """
+    )
+    assert "not one each" in result.fate("services", "a", "volumes", 0).message
+
+
 def test_user_labels_stay_and_rancher_s_go(translate: Translate) -> None:
     result = translate(
         """\
@@ -757,6 +827,12 @@ def test_external_services_and_dns_services(translate: Translate) -> None:
     assert result.resolve("front") == {"a"}
     assert result.resolve("both") == {"a", "b"}
     assert result.resolve("a") == {"a"}
+
+
+def test_an_external_service_that_is_an_address_has_endpoints(translate: Translate) -> None:
+    result = translate("e: {image: rancher/external-service}\n", "e: {hostname: 10.0.0.9}\n")
+    assert result.get("EndpointSlice", "e-ipv4")["endpoints"] == [{"addresses": ["10.0.0.9"]}]
+    assert "externalName" not in result.get("Service", "e")["spec"]
 
 
 def test_one_namespace_for_all_stacks(translate: Translate) -> None:

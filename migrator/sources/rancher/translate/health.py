@@ -79,6 +79,11 @@ def _read_positive(check: Mapping[str, Any], key: str, default: int) -> int:
     return number if number and number > 0 else default
 
 
+def _is_positive(value: Any) -> bool:
+    number = read_count(value)
+    return number is not None and number > 0
+
+
 def _account_rancher_keys(
     service: StackService, check: Mapping[str, Any], strategy: str, fates: list[KeyFate], comments: list[str]
 ) -> None:
@@ -90,7 +95,11 @@ def _account_rancher_keys(
         "healthy_threshold": "readinessProbe.successThreshold",
     }
     for key, field in fields.items():
-        if key in check:
+        if key in check and key != "port" and check[key] not in (None, "") and not _is_positive(check[key]):
+            fates.append(
+                report(service.origin_of("health_check", key), f"{check[key]!r} counts nothing: the default.")
+            )
+        elif key in check:
             fates.append(mark(service.origin_of("health_check", key), "translated", field))
     if "initializing_timeout" in check:
         origin = service.origin_of("health_check", "initializing_timeout")

@@ -471,6 +471,9 @@ def _build_rollout(
         if kind == "DaemonSet":
             message = "A DaemonSet starts at once; leave the file out until it is wanted."
         fates.append(report(service.origin_of("start_on_create"), message))
+    scale = service.get("scale")
+    if scale is not None and (read_count(scale) is None or str(scale).startswith("-")):
+        fates.append(report(service.origin_of("scale"), f"{scale!r} is no number of containers: one pod."))
     if service.get("scale_policy") is not None:
         message = "replicas: the policy's max; it grew with the hosts, so pods beyond the nodes stay pending."
         fates.append(report(service.origin_of("scale_policy"), message))
