@@ -155,3 +155,10 @@ def test_a_quorum_that_shares_no_node_can_be_updated(write_stack: WriteStack) ->
     shown = json.loads(run("simulate", "-q", folder, "--nodes", "3", "-o", "json", cwd=folder).stdout)
     assert [item["canFinish"] for item in shown["after"]["rollouts"]] == [True]
     assert shown["after"]["pending"] == []
+
+
+def test_a_plan_says_what_stacks_become(write_stack: WriteStack) -> None:
+    folder = write_stack("web: {image: nginx}\n")
+    ended = run("plan", "-q", folder, "--exit-code", cwd=folder)
+    assert ended.stdout.startswith(b"3 objects in 2 files from Rancher stacks\n")
+    assert ended.code == 1
