@@ -158,7 +158,7 @@ def test_a_quorum_that_shares_no_node_can_be_updated(write_stack: WriteStack) ->
 
 
 def test_a_plan_says_what_stacks_become(write_stack: WriteStack) -> None:
-    folder = write_stack("web: {image: nginx}\n")
+    folder = write_stack("web: {image: nginx, privileged: true}\n")
     ended = run("plan", "-q", folder, "--exit-code", cwd=folder)
     assert ended.stdout.startswith(b"3 objects in 2 files from Rancher stacks\n")
     assert ended.code == 1
