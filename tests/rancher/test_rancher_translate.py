@@ -661,6 +661,12 @@ def test_grace_periods_are_durations(translate: Translate, grace: str, seconds: 
     assert result.fate("web", "stop_grace_period").fate == ("reported" if grace == "soon" else "translated")
 
 
+def test_empty_keys_of_an_export_need_nobody(translate: Translate) -> None:
+    result = translate("web: {image: x, log_driver: '', log_opt: {}, ulimits: null, mac_address: '02:42'}\n")
+    assert [result.fate("web", key).fate for key in ("log_driver", "log_opt", "ulimits")] == ["ignored"] * 3
+    assert result.fate("web", "mac_address").fate == "reported"
+
+
 def test_keys_that_nothing_reads_are_not_called_translated(translate: Translate) -> None:
     result = translate(
         """\

@@ -100,7 +100,10 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
         return _default(key, _rows("stack").get(str(key.path[depth])))
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
-    return _default(key, _rows("service").get(str(key.path[depth + 1])))
+    row = _rows("service").get(str(key.path[depth + 1]))
+    if row is not None and "to" not in row and len(key.path) == depth + 2 and _is_empty(file, key.path):
+        return mark(key, "ignored", "It is empty.")
+    return _default(key, row)
 
 
 def _is_unknown_below(file: ComposeFile, path: FieldPath) -> bool:
@@ -113,6 +116,14 @@ def _is_unknown_below(file: ComposeFile, path: FieldPath) -> bool:
     else:
         return False
     return "keys" in row and path[-1] not in row["keys"]
+
+
+def _is_empty(file: ComposeFile, path: FieldPath) -> bool:
+    """Tell whether a key was written without a value, as Rancher's export writes those that nobody set."""
+    value: Any = file.data
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value in (None, "", {}, [])
 
 
 def _point_at(parent: KeyFate) -> str:
