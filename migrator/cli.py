@@ -335,7 +335,7 @@ def plan(
         _print_view(output, made, run.render(made, inventory, explained=True))
     else:
         _print(write_document(run.describe(made), output))
-    changes = any(change.action != "keep" for change in made.changes)
+    changes = any(made.translated) or any(change.action != "keep" for change in made.changes)
     _exit(TROUBLE if inventory.errors else 1 if exit_code and changes else 0)
 
 

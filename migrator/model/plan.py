@@ -172,7 +172,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run proposes, in a fixed order."""
+    """Everything that a run proposes, in a fixed order.
+
+    `translated` tells how many files and objects Rancher stacks become.
+    """
 
     policy: Policy
     phase: PhaseChoice
@@ -186,6 +189,7 @@ class Plan:
     unread: tuple[Unread, ...] = ()
     keys: tuple[KeyFate, ...] = ()
     permission_delta: tuple[NamespacePermissions, ...] = ()
+    translated: tuple[int, int] = (0, 0)
 
     def open_numbers(self) -> tuple[PortMapEntry, ...]:
         """Give the ports whose number only the cluster will know."""

@@ -151,6 +151,7 @@ def propose_changes(
         findings=(*inventory.findings, *find_stack_conflicts(inventory), *findings, *more),
         unread=inventory.unread,
         keys=inventory.keys,
+        translated=_count_translated(inventory),
     )
     if selection.rules is not None and selection.rules.isdisjoint((pod_security.ID, "pod-security-policy")):
         return plan
@@ -160,6 +161,11 @@ def propose_changes(
     from migrator.rules.permission_delta import find_permission_delta
 
     return dataclasses.replace(plan, permission_delta=find_permission_delta(admission, plan.namespaces))
+
+
+def _count_translated(inventory: Inventory) -> tuple[int, int]:
+    files = [file for file in inventory.files if file.translated]
+    return len(files), sum(file.documents for file in files)
 
 
 def _make_admission(world: World, requester: Identity | None) -> PolicyAdmission | None:

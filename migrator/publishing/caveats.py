@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from migrator.model.plan import Decision
 from migrator.model.reference import ResourceRef
+from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.publishing.node_ports import Number, static_band_end
 from migrator.rules.match import match_facts
 from migrator.rules.rollout import describe_workaround
+from migrator.rules.spread import is_spread
 from migrator.sources.tables import load_table
 from migrator.templates import render_text
 
@@ -57,6 +59,8 @@ def find_caveats(
     readers = world.host_ip_readers
     cluster = world.policy.cluster
     rollout_text = "" if keeps_others else describe_workaround(workload)
+    if rollout_text and _shares_no_node(workload):
+        rollout_text = ""
     found: dict[int, tuple[Caveat, ...]] = {}
     for index, decision in enumerate(decisions):
         port = decision.port
@@ -89,6 +93,11 @@ def find_caveats(
             if row["id"] in decision.reason.caveats or (can_hold and match_facts(row["match"], facts))
         )
     return found
+
+
+def _shares_no_node(workload: Workload) -> bool:
+    """Tell whether an update needs its rollout without surge for more than the host port."""
+    return is_spread(workload.pod.unpack()["spec"], workload.pod_labels, "required")
 
 
 def _shorten(names: Sequence[str]) -> str:

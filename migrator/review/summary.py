@@ -132,6 +132,10 @@ def title_plan(plan: Plan) -> str:
     counts = count_changes(plan.changes)
     kept = f"{count(counts.kept, 'host port')} kept" if counts.kept else ""
     text = f"Phase {plan.phase}: {counts}" if str(counts) else "Nothing to change"
+    files, objects = plan.translated
+    if files:
+        text = f"{count(objects, 'object')} in {count(files, 'file')} from Rancher stacks"
+        text += f"; phase {plan.phase}: {counts}" if str(counts) else ""
     return f"{text}; {kept}" if kept else text
 
 

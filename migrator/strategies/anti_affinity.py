@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.plan import Change
 from migrator.publishing.proposal import Group, Proposal, find_effect, remove_host_ports
 from migrator.rules.host_port import find_selector
+from migrator.rules.spread import is_spread
 from migrator.strategies.rollout import replace_before_adding
 from migrator.templates import render_template
 from migrator.yaml.data import load_text
 
-HOSTNAME = "kubernetes.io/hostname"
 MATCH_LABEL_KEYS = (1, 33)
 
 
@@ -34,7 +33,7 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
     decision = group.decisions[0]
     labels = dict(find_selector(workload))
     spec = workload.pod.unpack()["spec"]
-    if not labels or _is_spread(spec, workload.pod_labels, spread):
+    if not labels or is_spread(spec, workload.pod_labels, spread):
         return
     by_revision = (
         spread == "required"
@@ -63,36 +62,3 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
     )
     if spread == "required" and not by_revision:
         yield from replace_before_adding(group.workload, decision, group.reason)
-
-
-def _is_spread(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -> bool:
-    """Tell whether a pod already keeps its distance from its like.
-
-    By anti-affinity; where a preference is enough, also by a preferred term or a topology spread constraint.
-    """
-    affinity = ((spec.get("affinity") or {}).get("podAntiAffinity")) or {}
-    terms = [*(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ())]
-    if spread == "preferred":
-        preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-        terms += [item.get("podAffinityTerm") or {} for item in preferred]
-        terms += spec.get("topologySpreadConstraints") or ()
-    return any(
-        term.get("topologyKey") == HOSTNAME
-        and not term.get("namespaces")
-        and term.get("namespaceSelector") is None
-        and _selects(term.get("labelSelector"), labels)
-        for term in terms
-    )
-
-
-def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
-    """Tell whether a label selector surely selects pods with these labels."""
-    if not isinstance(selector, dict):
-        return False
-    wanted = dict(selector.get("matchLabels") or {})
-    for expression in selector.get("matchExpressions") or ():
-        values = expression.get("values") or ()
-        if expression.get("operator") != "In" or labels.get(expression.get("key")) not in values:
-            return False
-        wanted[expression["key"]] = labels[expression["key"]]
-    return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())

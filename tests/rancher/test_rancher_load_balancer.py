@@ -245,3 +245,23 @@ def test_exposed_ports_of_the_older_form_stay_inside(translate: Translate) -> No
     service = result.get("Service", "lb")["spec"]
     assert service["ports"] == [{"name": "tcp-3306", "port": 3306, "targetPort": 3307}]
     assert "type" not in service
+
+
+def test_a_balancer_s_own_key_to_rancher_s_api_keeps_nothing_out(translate: Translate) -> None:
+    result = translate(
+        """\
+        lb:
+          image: rancher/lb-service-haproxy:v0.9.1
+          ports: ['3306:3306']
+          labels:
+            io.rancher.container.agent.role: environmentAdmin,agent
+            io.rancher.container.agent_service.drain_provider: 'true'
+            io.rancher.container.create_agent: 'true'
+        db: {image: mysql}
+        """,
+        "lb: {lb_config: {port_rules: [{source_port: 3306, protocol: tcp, service: db, target_port: 3306}]}}\n",
+    )
+    assert result.translation.blocked == ()
+    assert result.resolve("lb") == {"db"}
+    assert result.fate("lb", "labels", "io.rancher.container.create_agent").fate == "ignored"
+    assert result.fate("lb", "labels", "io.rancher.container.agent_service.drain_provider").fate == "ignored"

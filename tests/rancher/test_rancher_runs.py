@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from migrator.rules.stacks import find_stack_conflicts
 from migrator.sources.rancher import RancherPolicy, read_answers
 from migrator.sources.read import ReadOptions, read_sources
 from migrator.sources.stacks import StackOptions
+from tests.cli.command_line import run
 
 WriteStack = Callable[..., Path]
 KINDS = load_policy(None, []).workload_kinds
@@ -145,3 +147,18 @@ def test_a_plan_of_stacks_can_be_given_back_with_numbers(write_stack: WriteStack
     again = Run(Request([str(path)], quiet=True))
     edited, _ = again.make_plan(None)
     assert {entry.known_port: entry.node_port for entry in edited.port_map} == {**given, 80: 31001, 9000: 31002}
+
+
+def test_a_quorum_that_shares_no_node_can_be_updated(write_stack: WriteStack) -> None:
+    label = "'io.rancher.scheduler.affinity:container_label_ne': 'io.rancher.stack_service.name=$${service_name}'"
+    folder = write_stack(f"etcd: {{image: etcd, labels: {{{label}}}}}\n", "etcd: {scale: 3}\n")
+    shown = json.loads(run("simulate", "-q", folder, "--nodes", "3", "-o", "json", cwd=folder).stdout)
+    assert [item["canFinish"] for item in shown["after"]["rollouts"]] == [True]
+    assert shown["after"]["pending"] == []
+
+
+def test_a_plan_says_what_stacks_become(write_stack: WriteStack) -> None:
+    folder = write_stack("web: {image: nginx, privileged: true}\n")
+    ended = run("plan", "-q", folder, "--exit-code", cwd=folder)
+    assert ended.stdout.startswith(b"3 objects in 2 files from Rancher stacks\n")
+    assert ended.code == 1

@@ -143,9 +143,10 @@ def test_env_files_fill_in_what_environment_leaves_open(read: Read) -> None:
         ("version: '3'\nservices: {}\n", 1, "Unsupported compose file version: 3"),
         ("a: {image: [}\n", 1, "not YAML"),
         ("a:\n  extends: {service: b}\n", 2, "Failed to find service b to extend"),
-        ("a:\n  extends: {service: b}\nb:\n  extends: {service: a}\n", 1, "Circular reference"),
+        ("a:\n  extends:\n    service: b\n", 3, "Failed to parse service a: Failed to find service b to extend"),
+        ("a:\n  extends: {service: b}\nb:\n  extends: {service: a}\n", 4, "service b: Circular reference: service a"),
         ("a:\n  extends: {service: b}\nb: {image: x, links: [c]}\n", 2, "services with 'links' cannot be extended"),
-        ("a:\n  extends: {service: b, file: none.yml}\n", 2, "Failed to lookup file none.yml"),
+        ("a:\n  extends:\n    service: b\n    file: none.yml\n", 4, "service a: Failed to lookup file none.yml"),
         ("a:\n  image: x\n  env_file: /etc/hostname\n", 3, "Couldn't find env file: /etc/hostname"),
         (f"a:\n  image: x\n  env_file: {'n' * 300}\n", 3, "Couldn't find env file"),
         ("a:\n  image: x\n  env_file: none.env\n", 3, "Couldn't find env file: none.env"),
@@ -156,6 +157,28 @@ def test_bad_files_are_refused_at_their_line(read: Read, docker: str, line: int,
         read(docker)
     assert problem in refusal.value.problem
     assert refusal.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("base", "place", "problem", "hint"),
+    [
+        ("other: {image: x}\n", "docker-compose.yml:5", "Failed to find service base in file base.yml", "base.yml"),
+        (
+            "other: {image: x}\nbase:\n  image: x\n  volumes_from:\n  - other\n",
+            "docker-compose.yml:5",
+            "Cannot extend service 'base' in base.yml: services with 'volumes_from' cannot be extended",
+            "base.yml:4",
+        ),
+        ("base:\n  extends:\n    service: gone\n", "base.yml:3", "Failed to find service gone to extend", "base.yml"),
+    ],
+)
+def test_a_bad_extension_names_both_places(read: Read, base: str, place: str, problem: str, hint: str) -> None:
+    docker = "web:\n  image: x\n  extends:\n    file: base.yml\n    service: base\n"
+    with pytest.raises(InputError) as refusal:
+        read(docker, **{"base.yml": base})
+    error = refusal.value
+    assert (f"{Path(error.path).name}:{error.line}", problem in error.problem) == (place, True), error
+    assert hint in error.hint
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from migrator.errors import InputError
 from migrator.sources.rancher import RancherPolicy
+from migrator.sources.rancher.translate.container import escape_variables
 
 Translate = Callable[..., Any]
 
@@ -115,6 +119,7 @@ def test_affinity_hard_and_soft(translate: Translate) -> None:
             io.rancher.scheduler.affinity:container_label_ne: io.rancher.stack_service.name=$${service_name}
             io.rancher.scheduler.affinity:container_label_soft_ne: io.rancher.stack_service.name=other/app
             io.rancher.scheduler.affinity:not_host_label: e=5
+            io.rancher.scheduler.affinity: f=6
         db: {image: mysql}
         """
     )
@@ -132,6 +137,7 @@ def test_affinity_hard_and_soft(translate: Translate) -> None:
     other = apart["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]
     assert other["namespaces"] == ["other"]
     assert result.fate("web", "labels", "io.rancher.scheduler.affinity:not_host_label").fate == "reported"
+    assert result.fate("web", "labels", "io.rancher.scheduler.affinity").fate == "reported"
 
 
 def test_health_check_thresholds_are_the_right_way_round(translate: Translate) -> None:
@@ -324,6 +330,42 @@ def test_a_sidekick_of_two_services_is_in_both_pods(translate: Translate) -> Non
     assert result.fate("b", "labels", "io.rancher.sidekicks").fate == "reported"
 
 
+def test_a_sidekick_s_sidekick_is_in_the_pod_before_it(translate: Translate) -> None:
+    once = "labels: {io.rancher.container.start_once: 'true'"
+    result = translate(
+        f"""\
+        config: {{image: runner, command: register, volumes: [/etc/runner], {once}}}}}
+        edit: {{image: busybox, command: sed x, volumes_from: [config], {once}, io.rancher.sidekicks: config}}}}
+        runner: {{image: runner, volumes_from: [edit], labels: {{io.rancher.sidekicks: edit}}}}
+        """
+    )
+    names = [item["name"] for item in result.pod("runner")["initContainers"]]
+    assert names == ["copy-config", "config", "edit"]
+    assert result.names("PersistentVolumeClaim") == []
+    assert result.fate("edit", "labels", "io.rancher.sidekicks").fate == "reported"
+
+
+@pytest.mark.parametrize(
+    ("docker", "reason"),
+    [
+        (
+            "a: {image: x, labels: {io.rancher.sidekicks: b}}\nb: {image: x, labels: {io.rancher.sidekicks: a}}\n",
+            "of a",
+        ),
+        (
+            "a: {image: rancher/lb-service-haproxy, labels: {io.rancher.sidekicks: b}}\nb: {image: x}\n",
+            "of a, which has",
+        ),
+    ],
+)
+def test_a_sidekick_without_a_pod_is_left_out_and_named(translate: Translate, docker: str, reason: str) -> None:
+    result = translate(docker + "web: {image: nginx}\n")
+    (left_out,) = [item for item in result.translation.blocked if item.service == "b"]
+    assert reason in left_out.reason
+    assert result.names("Deployment") == ["web"]
+    assert result.fate("b").fate == "reported"
+
+
 def test_start_once_alone_is_a_job(translate: Translate) -> None:
     result = translate("job: {image: x, command: run, labels: {io.rancher.container.start_once: 'true'}}\n")
     assert result.workload("job")["kind"] == "Job"
@@ -477,6 +519,34 @@ def test_environment_values_are_strings_as_go_prints_them(translate: Translate) 
     ]
 
 
+def expand_as_the_kubelet(text: str) -> str:
+    """Expand `$(NAME)` in a container without variables, as k8s.io/kubernetes' expansion package does."""
+    result, place = "", 0
+    while place < len(text):
+        rest = text[place:]
+        if rest.startswith("$$"):
+            result, place = result + "$", place + 2
+        elif rest.startswith("$(") and ")" in rest:
+            name = rest[2 : rest.index(")")]
+            known = re.fullmatch("[-._A-Za-z0-9]+", name)
+            result += "VALUE" if known else f"$({name})"
+            place += len(name) + 3
+        else:
+            result, place = result + rest[0], place + 1
+    return result
+
+
+@given(st.text(alphabet="$$()ab -{}", max_size=12))
+def test_the_kubelet_hands_on_what_the_command_says(text: str) -> None:
+    assert expand_as_the_kubelet(escape_variables(text)) == text
+
+
+def test_a_shell_s_own_number_reaches_the_shell(translate: Translate) -> None:
+    result = translate("web: {image: nginx, command: [sh, -c, 'kill $$$$'], environment: {A: '$$$$'}}\n")
+    assert result.container("web")["args"][2] == "kill $$$$"
+    assert result.container("web")["env"] == [{"name": "A", "value": "$$$$"}]
+
+
 def test_commands_are_split_and_escaped(translate: Translate) -> None:
     container = translate(
         """\
@@ -549,6 +619,127 @@ def test_upgrades(translate: Translate, strategy: str, ports: str, expected: dic
     assert spec.get("minReadySeconds") == (5 if "interval" in strategy else None)
 
 
+ITSELF = "io.rancher.stack_service.name=$${stack_name}/$${service_name}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "surge"),
+    [
+        ("container_label_ne", ITSELF, 0),
+        ("container_label_ne", "io.rancher.stack_service.name=$${service_name}", 0),
+        ("container_label_ne", "tier=front", 0),
+        ("container_label_soft_ne", ITSELF, None),
+        ("container_label_ne", "io.rancher.stack_service.name=$${stack_name}/db", None),
+        ("container_label_ne", "io.rancher.stack_service.name=other/$${service_name}", None),
+        ("container_label", ITSELF, None),
+    ],
+)
+def test_pods_that_share_no_node_are_replaced_before_others_are_added(
+    translate: Translate, rule: str, value: str, surge: int | None
+) -> None:
+    label = f"'io.rancher.scheduler.affinity:{rule}': '{value}'"
+    result = translate(
+        f"web: {{image: x, labels: {{tier: front, {label}}}}}\ndb: {{image: y}}\n", "web: {scale: 3}\n"
+    )
+    assert result.workload("web")["spec"].get("strategy", {}).get("rollingUpdate", {}).get("maxSurge") == surge
+
+
+def test_pods_that_share_no_node_cannot_start_first(translate: Translate) -> None:
+    label = f"'io.rancher.scheduler.affinity:container_label_ne': '{ITSELF}'"
+    result = translate(f"web: {{image: x, labels: {{{label}}}}}\n", "web: {upgrade_strategy: {start_first: true}}\n")
+    assert result.workload("web")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert "No two of these pods share a node" in result.fate("web", "upgrade_strategy", "start_first").message
+
+
+@pytest.mark.parametrize(
+    ("grace", "seconds"),
+    [("10s", 10), ("1m30s", 90), ("1500ms", 2), ("20", 20), ("0s", 0), ("soon", None)],
+)
+def test_grace_periods_are_durations(translate: Translate, grace: str, seconds: int | None) -> None:
+    result = translate(f"web: {{image: x, stop_grace_period: '{grace}'}}\n")
+    assert result.pod("web").get("terminationGracePeriodSeconds") == seconds
+    assert result.fate("web", "stop_grace_period").fate == ("reported" if grace == "soon" else "translated")
+
+
+def test_empty_keys_of_an_export_need_nobody(translate: Translate) -> None:
+    result = translate("web: {image: x, log_driver: '', log_opt: {}, ulimits: null, mac_address: '02:42'}\n")
+    assert [result.fate("web", key).fate for key in ("log_driver", "log_opt", "ulimits")] == ["ignored"] * 3
+    assert result.fate("web", "mac_address").fate == "reported"
+
+
+def test_keys_that_nothing_reads_are_not_called_translated(translate: Translate) -> None:
+    result = translate(
+        """\
+        version: '2'
+        services:
+          web:
+            image: x
+            memory: 512
+            privileged: true
+            security_opt: [no-new-privileges]
+            healthcheck: {test: [CMD, 'true']}
+            labels: {io.rancher.container.hostname_override: container_name}
+            volumes: ['data:/data']
+        volumes:
+          data: {driver: local, per_container: true, label: x}
+        """,
+        """\
+        version: '2'
+        services:
+          web:
+            health_check: {port: 80}
+            upgrade_strategy: {batch_size: 2, batches: 2}
+            scale_policy: {max: 2, most: 3}
+        """,
+    )
+    web = ("services", "web")
+    unknown = [(*web, "upgrade_strategy", "batches"), (*web, "scale_policy", "most"), ("volumes", "data", "label")]
+    for path in unknown:
+        assert "unknown to Rancher" in result.fate(*path).message, path
+    assert "one pod at a time" in result.fate(*web, "upgrade_strategy", "batch_size").message
+    assert result.fate(*web, "memory").fate == "reported"
+    assert "no-new-privileges" in result.fate(*web, "security_opt").message
+    assert result.fate(*web, "healthcheck").fate == "ignored"
+
+
+@pytest.mark.parametrize(
+    ("settings", "rancher", "path", "words"),
+    [
+        ("", "scale: lots", ("scale",), "no number of containers"),
+        ("", "scale: -1", ("scale",), "no number of containers"),
+        ("cpu_shares: many", "", ("cpu_shares",), "no number"),
+        ("", "health_check: {port: 80, interval: soon}", ("health_check", "interval"), "the default"),
+        ('command: "echo \'a"', "", ("command",), "not closed"),
+        ("volumes: ['a:/a:fast']", "", ("volumes", 0), "no option of a volume"),
+        ("secrets: [{source: a, mode: rw}]", "", ("secrets", 0, "mode"), "no octal mode"),
+    ],
+)
+def test_values_that_say_nothing_are_reported(
+    translate: Translate, settings: str, rancher: str, path: tuple[str | int, ...], words: str
+) -> None:
+    result = translate(
+        f"web: {{image: x{', ' if settings else ''}{settings}}}\n", f"web: {{{rancher}}}\n" if rancher else ""
+    )
+    fate = result.fate("web", *path)
+    assert (fate.fate, words in fate.message) == ("reported", True), fate.message
+
+
+def test_a_host_s_path_goes_up_no_folder(translate: Translate) -> None:
+    result = translate("web: {image: x, volumes: ['/srv/../data:/data']}\n")
+    assert result.pod("web")["volumes"][0]["hostPath"]["path"] == "/data"
+
+
+def test_a_daemon_set_has_no_claim_for_each_pod(translate: Translate) -> None:
+    result = translate(
+        """\
+        version: '2'
+        services: {a: {image: x, labels: {io.rancher.scheduler.global: 'true'}, volumes: ['v:/v']}}
+        volumes: {v: {driver: rancher-nfs, per_container: true}}
+        """
+    )
+    assert "not one each" in result.fate("services", "a", "volumes", 0).message
+
+
 def test_user_labels_stay_and_rancher_s_go(translate: Translate) -> None:
     result = translate(
         """\
@@ -587,6 +778,8 @@ def test_agents_of_rancher_are_left_out_with_the_reason(translate: Translate) ->
         ("net: {image: x}\n", "net: {network_driver: {name: vxlan}}\n", "is a network driver"),
         ("vm: {image: x, vcpu: 2}\n", "", "virtual machine"),
         ("meta: {image: 'rancher/metadata:v0.9'}\n", "", "Rancher's metadata service"),
+        ("npm: {image: 'rancher/network-policy-manager:v0.2.8'}\n", "", "Rancher's network policies"),
+        ("ebs: {image: 'rancher/storage-ebs:v0.9.8'}\n", "", "a volume driver"),
         (
             "a: {image: x, labels: {io.rancher.container.create_agent: true}}\n",
             "",
@@ -640,6 +833,12 @@ def test_external_services_and_dns_services(translate: Translate) -> None:
     assert result.resolve("front") == {"a"}
     assert result.resolve("both") == {"a", "b"}
     assert result.resolve("a") == {"a"}
+
+
+def test_an_external_service_that_is_an_address_has_endpoints(translate: Translate) -> None:
+    result = translate("e: {image: rancher/external-service}\n", "e: {hostname: 10.0.0.9}\n")
+    assert result.get("EndpointSlice", "e-ipv4")["endpoints"] == [{"addresses": ["10.0.0.9"]}]
+    assert "externalName" not in result.get("Service", "e")["spec"]
 
 
 def test_one_namespace_for_all_stacks(translate: Translate) -> None:
@@ -816,6 +1015,13 @@ def test_names_that_only_rancher_answers_are_pointed_at(translate: Translate) ->
     assert "metadata service is Rancher's" in result.fate("a", "command").message
     assert "Rancher's DNS zone" in result.fate("a", "environment", "A").message
     assert result.fate("a", "environment", "B").fate == "translated"
+
+
+def test_keys_to_rancher_s_api_are_pointed_at_by_their_names(translate: Translate) -> None:
+    result = translate("a: {image: x, environment: {CATTLE_URL: 'http://r/v1', CATTLE_SECRET_KEY: abcdef, URL: x}}\n")
+    assert "Rancher's API" in result.fate("a", "environment", "CATTLE_URL").message
+    assert "Rancher's API" in result.fate("a", "environment", "CATTLE_SECRET_KEY").message
+    assert result.fate("a", "environment", "URL").fate == "translated"
 
 
 def test_containers_on_the_host_s_network_pull_their_pod_along(translate: Translate) -> None:

@@ -543,6 +543,9 @@ class _Executor:
                 return self._evaluate_logic(head.name, command[1:], extra, dot, scope, line)
             arguments = [self._operand(operand, dot, scope, line) for operand in command[1:]]
             return _call(FUNCTIONS[head.name], head.name, [*arguments, *extra], line)
+        if isinstance(head, Pipeline):
+            # Rancher's Go never looked at what follows a pipeline in parentheses: of `(ne .A "x") and .B` .B is lost.
+            return self._operand(head, dot, scope, line)
         if len(command) > 1 or extra:
             raise TemplateError(f"can't give argument to non-function {_describe(head)}", line)
         return self._operand(head, dot, scope, line)

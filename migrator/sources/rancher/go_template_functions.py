@@ -135,6 +135,8 @@ def _format_verb(match: re.Match[str], value: Any) -> str:
         text = value.encode().hex()
     else:
         text = f"%!{verb}({_go_type(value)}={format_value(value)})"
+    if isinstance(value, str) and verb in "vs" and match["precision"] is not None:
+        text = text[: int(match["precision"] or 0)]
     if "-" in flags:
         return text.ljust(width)
     return text.zfill(width) if "0" in flags and number else text.rjust(width)

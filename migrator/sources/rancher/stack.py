@@ -5,7 +5,7 @@ After rancher/rancher-compose-executor parser/merge.go, merge_v1.go and merge_v2
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -323,8 +323,6 @@ class _Reader:
         return {name: self._read_setting(file, (section, name), value, name) for name, value in raw.items()}
 
     def _read_service(self, file: ComposeFile, name: str, chain: tuple[tuple[str, str], ...]) -> StackService:
-        if (file.file, name) in chain:
-            raise file.refuse((*file.service_root, name), f"Circular reference: service {name} extends itself")
         raw = file.services()[name]
         path = (*file.service_root, name)
         if raw is None:
@@ -349,25 +347,32 @@ class _Reader:
         name = format_answer(target.get("service"))
         if not name:
             return service
-        source = self._open_extended(file, format_answer(target.get("file")), path)
+
+        def refuse(key: str, problem: str, hint: str = "") -> InputError:
+            place = (*path, key) if (*path, key) in file.places else path
+            return file.refuse(place, f"Failed to parse service {service.name}: {problem}", hint)
+
+        source = self._open_extended(file, format_answer(target.get("file")), refuse)
+        where = f" in file {target['file']}" if target.get("file") else " to extend"
         if name not in source.services():
-            where = f" in file {target['file']}" if target.get("file") else " to extend"
-            raise file.refuse(path, f"Failed to find service {name}{where}")
+            raise refuse("service", f"Failed to find service {name}{where}", f"Name a service of {source.file}.")
+        if (source.file, name) in chain:
+            raise refuse("service", f"Circular reference: service {name} extends itself")
         base = self._read_service(source, name, chain)
         for key in _NEVER_EXTENDED:
             if key in base.settings:
-                raise file.refuse(
-                    path,
-                    f"Cannot extend service '{name}' in {source.file}: services with '{key}' cannot be extended",
-                )
+                known_as = target.get("file") or source.file
+                problem = f"Cannot extend service '{name}' in {known_as}: services with '{key}' cannot be extended"
+                hint = f"'{key}' stands at {_place(base.origin_of(key))}: write it into {service.name} instead."
+                raise refuse("service", problem, hint)
         return _merge_services(replace(base, name=service.name, origin=service.origin), service, self)
 
-    def _open_extended(self, file: ComposeFile, name: str, path: FieldPath) -> ComposeFile:
+    def _open_extended(self, file: ComposeFile, name: str, refuse: Callable[..., InputError]) -> ComposeFile:
         if not name:
             return file
         target = _find_beside(file, name)
         if target is None:
-            raise file.refuse(path, f"Failed to lookup file {name}", _RELATIVE)
+            raise refuse("file", f"Failed to lookup file {name}", _RELATIVE)
         key = str(target)
         if key not in self._files:
             rendered = render_file(target, read_text(target), {"Values": Strings(self.answers)})

@@ -47,6 +47,7 @@ from migrator.sources.rancher.translate.survey import (
     SIDEKICKS_LABEL,
     Context,
     find_refusal,
+    split_sidekicks,
     survey_stack,
 )
 from migrator.sources.rancher.translate.volumes import draft_claims, find_shared
@@ -146,6 +147,13 @@ def _mark_shared_sidekicks(context: Context) -> Iterator[KeyFate]:
         for owner in owners[1:]:
             message = f"{sidekick} is a sidekick of {' and '.join(owners)}: each pod gets a container of its own."
             yield report(context.service(owner).label_origin(SIDEKICKS_LABEL), message)
+        nested = [name for name in split_sidekicks(context.service(sidekick)) if name in context.primaries]
+        if nested:
+            message = (
+                f"{sidekick} is a sidekick itself, and Rancher knew none of a sidekick: {', '.join(nested)} is in the"
+                f" pod of {' and '.join(owners)}, too."
+            )
+            yield report(context.service(sidekick).label_origin(SIDEKICKS_LABEL), message)
 
 
 def _draft_namespace(context: Context) -> Draft:

@@ -88,6 +88,8 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     depth = len(root)
     if used is not None and (key.path[:depth] != root or not _is_used(key.path, used, depth)):
         return mark(key, "ignored", "This stack extends other services of this file.")
+    if _is_unknown_below(file, key.path):
+        return _default(key, None)
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
@@ -98,7 +100,30 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
         return _default(key, _rows("stack").get(str(key.path[depth])))
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
-    return _default(key, _rows("service").get(str(key.path[depth + 1])))
+    row = _rows("service").get(str(key.path[depth + 1]))
+    if row is not None and "to" not in row and len(key.path) == depth + 2 and _is_empty(file, key.path):
+        return mark(key, "ignored", "It is empty.")
+    return _default(key, row)
+
+
+def _is_unknown_below(file: ComposeFile, path: FieldPath) -> bool:
+    """Tell whether a key stands two steps below a service or a section, and Rancher knew none of that name there."""
+    depth = len(file.service_root)
+    if len(path) == depth + 3 and path[:depth] == file.service_root:
+        row = _rows("service").get(str(path[depth + 1])) or {}
+    elif len(path) == 3 and file.second_format:
+        row = _rows("stack").get(str(path[0])) or {}
+    else:
+        return False
+    return "keys" in row and path[-1] not in row["keys"]
+
+
+def _is_empty(file: ComposeFile, path: FieldPath) -> bool:
+    """Tell whether a key was written without a value, as Rancher's export writes those that nobody set."""
+    value: Any = file.data
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value in (None, "", {}, [])
 
 
 def _point_at(parent: KeyFate) -> str:

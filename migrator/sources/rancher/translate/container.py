@@ -19,12 +19,12 @@ from migrator.sources.rancher.translate.survey import Context, words
 
 PULL_LABEL = "io.rancher.container.pull_image"
 
-_VARIABLE = re.compile(r"\$\((?=[A-Za-z0-9_.-]+\))")
+_EXPANDED = re.compile(r"\$\$|\$\((?=[A-Za-z0-9_.-]+\))")
 
 
 def escape_variables(text: str) -> str:
-    """Write `$(NAME)` so that the kubelet leaves it to the container: `$$(NAME)`."""
-    return _VARIABLE.sub("$$(", text)
+    """Write text so that the kubelet hands it on unchanged: it makes one `$` of `$$`, and a value of `$(NAME)`."""
+    return _EXPANDED.sub(lambda match: "$$" + match[0].replace("$(", "("), text)
 
 
 def read_words(value: Any) -> list[str]:
@@ -34,10 +34,15 @@ def read_words(value: Any) -> list[str]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [format_answer(item) for item in value]
     text = format_answer(value)
+    return _split_text(text) or text.split()
+
+
+def _split_text(text: str) -> list[str] | None:
+    """Split text as a shell does; None where a quote is not closed."""
     try:
         return shlex.split(text, comments=False)
     except ValueError:
-        return text.split()
+        return None
 
 
 def is_idle(service: StackService) -> bool:
@@ -91,7 +96,7 @@ def find_command_secrets(service: StackService, context: Context) -> dict[str, s
 def hide_secrets(word: str, service: StackService, context: Context) -> str:
     """Put `$(NAME)` in the place of secrets: the kubelet expands it, the value stays in the Secret."""
     for name, value in find_command_secrets(service, context).items():
-        word = word.replace(value, f"$({name})")
+        word = word.replace(escape_variables(value), f"$({name})")
     return word
 
 
@@ -108,6 +113,8 @@ def build_container(service: StackService, context: Context) -> Part:
         given = read_words(value)
         if given:
             container[field] = [hide_secrets(escape_variables(word), service, context) for word in given]
+        if isinstance(value, str) and _split_text(value) is None:
+            fates.append(report(service.origin_of(key), "A quote is not closed: the text is split at its spaces."))
         if any(find_secret(word, context.stack.secrets) for word in given):
             fates.append(
                 report(service.origin_of(key), "A secret stands in it: as $(NAME) it comes from a Secret now.")

@@ -11,7 +11,7 @@ from migrator.sources.rancher.stack import Pair, StackService
 from migrator.sources.rancher.translate.container import escape_variables, find_command_secrets
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import is_data_key
-from migrator.sources.rancher.translate.references import find_references
+from migrator.sources.rancher.translate.references import find_rancher_names, find_references
 from migrator.sources.rancher.translate.survey import Context
 
 _LEGACY = re.compile(r"(affinity|constraint):", re.IGNORECASE)
@@ -36,6 +36,7 @@ def build_environment(service: StackService, context: Context) -> Part:
             message = f"{pair.name} came from the shell that ran rancher-compose; give its value here."
             fates.append(report(pair.origin, message))
             continue
+        fates.extend(report(pair.origin, message) for message in find_rancher_names(pair.name))
         hidden = is_secret(pair.name, pair.value) or find_secret(pair.value, context.stack.secrets) is not None
         if hidden and is_data_key(pair.name):
             secrets[pair.name] = pair.value

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.container import read_words
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
-from migrator.sources.rancher.translate.numbers import read_count, round_up_seconds
+from migrator.sources.rancher.translate.numbers import read_count, read_duration, round_up_seconds
 from migrator.sources.rancher.translate.references import find_references
 from migrator.sources.rancher.translate.survey import Context
 
@@ -23,8 +24,6 @@ _REQUEST = re.compile(
     r"\s*(?P<method>[A-Z]+)\s+(?P<path>\S+)(?:\s+HTTP/(?P<version>[0-9.]+))?(?P<rest>.*)\Z", re.DOTALL
 )
 _HOST = re.compile(r"Host:\\?\s*(?P<host>[^\\\s\"]+)", re.IGNORECASE)
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|s|m|h)")
-_UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DEFAULT_INTERVAL = 2000
 _DEFAULT_TIMEOUT = 2000
 _KNOWN = frozenset(
@@ -38,9 +37,11 @@ _KNOWN = frozenset(
 def build_probes(service: StackService, context: Context) -> Part:
     """Build readiness, liveness and startup probes of `health_check`, else of Docker's own `healthcheck`."""
     check = service.get("health_check")
-    if isinstance(check, Mapping) and check:
-        return _build_rancher_probes(service, check, context)
     docker = service.get("healthcheck")
+    if isinstance(check, Mapping) and check:
+        part = _build_rancher_probes(service, check, context)
+        both = mark(service.origin_of("healthcheck"), "ignored", "Rancher's own health_check counts.")
+        return replace(part, fates=(*part.fates, both)) if docker is not None else part
     return _build_docker_probes(service, docker) if isinstance(docker, Mapping) else Part()
 
 
@@ -78,6 +79,11 @@ def _read_positive(check: Mapping[str, Any], key: str, default: int) -> int:
     return number if number and number > 0 else default
 
 
+def _is_positive(value: Any) -> bool:
+    number = read_count(value)
+    return number is not None and number > 0
+
+
 def _account_rancher_keys(
     service: StackService, check: Mapping[str, Any], strategy: str, fates: list[KeyFate], comments: list[str]
 ) -> None:
@@ -89,7 +95,11 @@ def _account_rancher_keys(
         "healthy_threshold": "readinessProbe.successThreshold",
     }
     for key, field in fields.items():
-        if key in check:
+        if key in check and key != "port" and check[key] not in (None, "") and not _is_positive(check[key]):
+            fates.append(
+                report(service.origin_of("health_check", key), f"{check[key]!r} counts nothing: the default.")
+            )
+        elif key in check:
             fates.append(mark(service.origin_of("health_check", key), "translated", field))
     if "initializing_timeout" in check:
         origin = service.origin_of("health_check", "initializing_timeout")
@@ -154,13 +164,14 @@ def _build_docker_probes(service: StackService, check: Mapping[str, Any]) -> Par
     command = ["sh", "-c", " ".join(map(str, parts[1:]))] if parts[0] == "CMD-SHELL" else read_words(parts[1:])
     probe: dict[str, Any] = {
         "exec": {"command": command},
-        "periodSeconds": _read_duration(check.get("interval"), 30),
-        "timeoutSeconds": _read_duration(check.get("timeout"), 30),
+        "periodSeconds": read_duration(check.get("interval")) or 30,
+        "timeoutSeconds": read_duration(check.get("timeout")) or 30,
         "failureThreshold": read_count(check.get("retries")) or 3,
     }
-    return Part(container={"readinessProbe": probe})
-
-
-def _read_duration(value: Any, default: int) -> int:
-    milliseconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(str(value or "")))
-    return round_up_seconds(int(milliseconds)) if milliseconds else default
+    fates = [mark(service.origin_of("healthcheck"), "translated", "readinessProbe: Docker restarted nothing for it")]
+    if "start_period" in check:
+        message = (
+            "A container that is not ready gets no traffic; add a startup probe where a liveness probe is added."
+        )
+        fates.append(report(service.origin_of("healthcheck", "start_period"), message))
+    return Part(container={"readinessProbe": probe}, fates=tuple(fates))

@@ -58,6 +58,8 @@ def _mark_rancher_label(name: str, origin: Any) -> KeyFate:
     row = find_label_row(name)
     if name.startswith(AFFINITY_LABEL):
         return mark(origin, "translated", "affinity")
+    if name == AFFINITY_LABEL.rstrip(":"):
+        return report(origin, "Cattle ignored this label: only with :host_label and its like it is a rule.")
     if "to" in row:
         return mark(origin, "translated", row["to"])
     return mark(origin, row["fate"], row["message"])

@@ -37,6 +37,7 @@ from migrator.sources.rancher.translate.survey import (
 GROUP_PREFIX = "migrator.dev/"
 _INGRESS_PORTS = (80, 443)
 _HTTP = ("http", "https")
+_OF_CONTAINER = ("io.rancher.scheduler", "io.rancher.container.")
 _API_VERSIONS = {"Ingress": "networking.k8s.io/v1", "Service": "v1"}
 
 
@@ -479,7 +480,7 @@ class _Drafter:
                 self.fates.append(report(pair.origin, "Proxy protocol: switch it on in the Ingress controller."))
             elif pair.name == SSL_LABEL or pair.name.startswith(TARGET_LABEL):
                 self.fates.append(mark(pair.origin, "translated", "rules of the Ingress and the Services"))
-            elif pair.name.startswith("io.rancher.scheduler") or not pair.name.startswith("io.rancher."):
+            elif pair.name.startswith(_OF_CONTAINER) or not pair.name.startswith("io.rancher."):
                 self.fates.append(mark(pair.origin, "ignored", gone))
             else:
                 row = find_label_row(pair.name)

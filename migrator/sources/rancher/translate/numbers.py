@@ -8,6 +8,8 @@ from typing import Any
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)(?:i?b)?\s*\Z", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h)")
+_DURATIONS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _SUFFIXES = (("Gi", 1024**3), ("Mi", 1024**2), ("Ki", 1024))
 
 
@@ -52,3 +54,12 @@ def write_size(size: int) -> str:
 def round_up_seconds(milliseconds: int) -> int:
     """Give whole seconds, at least one."""
     return max(1, math.ceil(milliseconds / 1000))
+
+
+def read_duration(value: Any) -> int | None:
+    """Read a duration as Go writes it (`1m30s`) in whole seconds, rounded up; None for anything else."""
+    text = str(value).strip()
+    parts = _DURATION.findall(text)
+    if not parts or _DURATION.sub("", text):
+        return None
+    return math.ceil(sum(float(number) * _DURATIONS[unit] for number, unit in parts) / 1000)

@@ -12,13 +12,17 @@ def find_references(context: Context, text: str) -> tuple[str, ...]:
     """Say what in a value relies on Rancher's metadata, DNS or API, and which service names in it changed."""
     if not text:
         return ()
-    found = [
-        f"{name}: {reason}." for name, reason in words()["rancherReferences"].items() if name.lower() in text.lower()
-    ]
+    found = list(find_rancher_names(text))
     for old, new in context.names.items():
         if old.lower() != new and context.has_pods(old) and _word(old).search(text):
             found.append(f"{old} is named {new} now: change it here.")
     return tuple(found)
+
+
+def find_rancher_names(text: str) -> tuple[str, ...]:
+    """Say what in a text relies on Rancher's metadata, DNS or API."""
+    known = words()["rancherReferences"].items()
+    return tuple(f"{name}: {reason}." for name, reason in known if name.lower() in text.lower())
 
 
 @lru_cache(maxsize=4096)

@@ -36,6 +36,10 @@ def build_resources(service: StackService, context: Context) -> Part:
     if request and request > 0:
         requests["cpu"] = f"{min(request, cpu_limit or request)}m"
     resources = {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
+    for key in ("milli_cpu_reservation", "cpu_shares", "cpu_quota", "cpu_period"):
+        value = service.get(key)
+        if value not in (None, "") and read_count(value) is None:
+            fates.append(report(service.origin_of(key), f"{value!r} is no number; left out."))
     return Part(container={"resources": resources}, fates=tuple(fates))
 
 

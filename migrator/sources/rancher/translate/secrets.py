@@ -33,6 +33,10 @@ def build_secrets(service: StackService, context: Context) -> Part:
         path = target if target.startswith("/") else f"{_FOLDER}/{target}"
         key = make_data_key(source)
         mode = _read_mode(spec.get("mode"))
+        if mode is None:
+            message = f"{spec.get('mode')!r} is no octal mode: {_DEFAULT_MODE:04o}."
+            fates.append(report(service.origin_of("secrets", place, "mode"), message))
+            mode = _DEFAULT_MODE
         name = make_name(f"secret-{source}" if mode == _DEFAULT_MODE else f"secret-{source}-{mode:o}")
         volume = {
             "name": name,
@@ -54,13 +58,13 @@ def _make_item(key: str, mode: int) -> dict[str, Any]:
     return {"key": key, "path": key, "mode": mode}
 
 
-def _read_mode(value: Any) -> int:
-    """Read a mode: an octal string, or the number that YAML made of one."""
+def _read_mode(value: Any) -> int | None:
+    """Read a mode: an octal string, or the number that YAML made of one; None for anything else."""
     if isinstance(value, str) and value:
         try:
             return int(value, 8) & 0o777
         except ValueError:
-            return _DEFAULT_MODE
+            return None
     number = read_integer(value)
     return number & 0o777 if number else _DEFAULT_MODE
 

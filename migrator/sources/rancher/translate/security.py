@@ -47,10 +47,12 @@ def build_security(service: StackService, context: Context) -> Part:
         container["volumeMounts"] = [mount for _, mount in devices]
         pod["volumes"] = [volume for volume, _ in devices]
         security["privileged"] = True
-        security.pop("allowPrivilegeEscalation", None)
         message = "hostPath and privileged: a device plugin gives the device without privileges."
         fates.append(report(service.origin_of("devices"), message))
         comments.append(f"devices: {message}")
+    if "privileged" in security and security.pop("allowPrivilegeEscalation", None) is False:
+        message = "no-new-privileges is left out: a privileged container may always gain some."
+        fates.append(report(service.origin_of("security_opt"), message))
     if apparmor:
         security["appArmorProfile"] = apparmor
     container["securityContext"] = security
@@ -104,8 +106,6 @@ def _read_security_options(
             linux[field] = setting
         else:
             fates.append(report(origin, f"{text}: write the profile on the nodes and name it in securityContext."))
-    if read_boolean(service.get("privileged")):
-        security.pop("allowPrivilegeEscalation", None)
     if linux:
         security["seLinuxOptions"] = linux
     return security, apparmor

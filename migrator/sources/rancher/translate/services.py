@@ -85,12 +85,16 @@ def draft_external_service(context: Context, service: StackService) -> Part:
     name = context.names[service.name]
     fates: list[KeyFate] = []
     host = service.text("hostname").lower()
-    if host:
+    given = list(service.texts("external_ips"))
+    if _is_address(host):
+        given.append((host, service.origin_of("hostname")))
+        fates.append(mark(service.origin_of("hostname"), "translated", "an EndpointSlice: an address is no name"))
+    elif host:
         values = {**_make_values(context, name, {}, "ExternalName", []), "external_name": host}
         fates.append(mark(service.origin_of("hostname"), "translated", f"ExternalName {host}"))
         return Part(drafts=(Draft(_TEMPLATE, values, name, service.origin),), fates=tuple(fates))
     addresses: dict[int, list[str]] = {}
-    for text, origin in service.texts("external_ips"):
+    for text, origin in given:
         try:
             address = ip_address(text.strip())
         except ValueError:
@@ -118,6 +122,14 @@ def draft_external_service(context: Context, service: StackService) -> Part:
         message = "Nothing checks endpoints outside of the cluster: take a dead address out by hand."
         fates.append(report(service.origin_of("health_check"), message))
     return Part(drafts=tuple(drafts), fates=tuple(fates))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def draft_selector_service(context: Context, service: StackService) -> Part:

@@ -122,22 +122,25 @@ def survey_stack(stack: Stack, policy: RancherPolicy) -> Context:
     roles: dict[str, Role] = {}
     blocked: list[Blocked] = []
     for service in stack.services:
-        reason = find_block(service)
+        role = find_role(service, service.name in primaries)
+        # Rancher's own balancer asked its API for its configuration; what takes its place has no use for that.
+        reason = find_block(service) if role != "load_balancer" else None
+        roles[service.name] = "blocked" if reason else role
         if reason:
-            roles[service.name] = "blocked"
             blocked.append(Blocked(service.name, service.origin.file, service.origin.line, reason))
-        else:
-            roles[service.name] = find_role(service, service.name in primaries)
     for sidekick, owners in primaries.items():
-        if roles.get(sidekick) == "sidekick" and all(roles.get(owner) == "blocked" for owner in owners):
-            roles[sidekick] = "blocked"
-            reason = f"it is a sidekick of {', '.join(owners)}, which is left out"
+        if roles.get(sidekick) == "sidekick" and not any(roles.get(owner) == "workload" for owner in owners):
+            left_out = any(roles.get(owner) == "blocked" for owner in owners)
+            reason = (
+                f"it is a sidekick of {', '.join(owners)}, which {'is left out' if left_out else 'has no pod here'}"
+            )
             origin = next(service.origin for service in stack.services if service.name == sidekick)
             blocked.append(Blocked(sidekick, origin.file, origin.line, reason))
+    roles.update((item.service, "blocked") for item in blocked)
     pods = {
         service.name: (
             service.name,
-            *(name for name in split_sidekicks(service) if roles.get(name) == "sidekick" and name != service.name),
+            *(name for name in find_sidekicks(stack, service) if roles.get(name) == "sidekick"),
         )
         for service in stack.services
         if roles[service.name] == "workload"
@@ -162,13 +165,29 @@ def split_sidekicks(service: StackService) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
+def find_sidekicks(stack: Stack, service: StackService, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """Give the sidekicks in a service's pod: those of a sidekick stand before it, since it takes what they made."""
+    seen = seen | {service.name}
+    found: list[str] = []
+    for name in split_sidekicks(service):
+        sidekick = stack.service(name)
+        if sidekick is not None and name not in seen:
+            found.extend((*find_sidekicks(stack, sidekick, seen), name))
+    return tuple(dict.fromkeys(found))
+
+
 def _find_primaries(stack: Stack) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    """Give each sidekick's primaries: a sidekick's own sidekicks are in the pod of the service that none names."""
+    owners: dict[str, tuple[str, ...]] = {}
     for service in stack.services:
         for sidekick in split_sidekicks(service):
             if stack.service(sidekick) is not None and sidekick != service.name:
-                found[sidekick] = (*found.get(sidekick, ()), service.name)
-    return {name: tuple(owner for owner in owners if owner not in found) or owners for name, owners in found.items()}
+                owners[sidekick] = (*owners.get(sidekick, ()), service.name)
+    found: dict[str, tuple[str, ...]] = {}
+    for service in stack.services:
+        for sidekick in find_sidekicks(stack, service) if service.name not in owners else ():
+            found[sidekick] = (*found.get(sidekick, ()), service.name)
+    return {name: found.get(name, named) for name, named in owners.items()}
 
 
 def find_role(service: StackService, is_sidekick: bool) -> Role:

@@ -6,6 +6,7 @@ an init container of the same image copies it.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -287,6 +288,9 @@ class _PodBuilder:
                 self.fates.append(report(mount.origin, f"{mount.target} is mounted twice; the first counts."))
                 continue
             targets.add(mount.target)
+            strange = [option for option in mount.options if option not in _OPTIONS]
+            if strange:
+                self.fates.append(report(mount.origin, f"{', '.join(strange)}: no option of a volume; left out."))
             entry: dict[str, Any] = {"name": self._volume(mount), "mountPath": mount.target}
             if mount.read_only:
                 entry["readOnly"] = True
@@ -355,7 +359,7 @@ class _PodBuilder:
         return name
 
     def _add_host_path(self, mount: Mount) -> str:
-        path = mount.source or "/"
+        path = posixpath.normpath(mount.source or "/")  # the API takes no `..` here
         name = self._make_volume_name(path.strip("/") or "root")
         host: dict[str, Any] = {"path": path}
         kind = _find_path_type(path)
@@ -387,6 +391,10 @@ class _PodBuilder:
         name = self._make_volume_name(claim.name)
         self.volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim.name}})
         self.claims.append(claim.name)
+        if claim.per_container and self.kind in ("DaemonSet", "Job"):
+            message = f"A {self.kind} has no claims of its own: all its pods share {claim.name}, not one each."
+            self.fates.append(report(mount.origin, message))
+            self.comments.append(message)
         if claim.access_mode == "ReadWriteOnce" and (several or self.kind == "DaemonSet"):
             message = f"{claim.name} is ReadWriteOnce, but several pods use it: choose a ReadWriteMany storage class."
             self.fates.append(report(mount.origin, message))
@@ -499,7 +507,10 @@ def draft_claims(context: Context, used: frozenset[str]) -> Part:
                     fates.append(report(claim.origin, f"PersistentVolumeClaim {claim.name}; {text}."))
     for name, setting in context.stack.section("volumes").items():
         if name not in sources:
-            fates.append(report(setting.origin, "No service uses this volume; nothing is created for it."))
+            message = "No service uses this volume; nothing is created for it."
+            if "$" in name:
+                message = f"Rancher replaced no variable in a name: {message[0].lower()}{message[1:]}"
+            fates.append(report(setting.origin, message))
     return Part(drafts=tuple(drafts.values()), fates=tuple(fates))
 
 

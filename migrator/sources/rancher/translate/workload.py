@@ -16,10 +16,10 @@ from migrator.sources.rancher.translate.metadata import build_metadata
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, join_fields, join_parts, mark, report
 from migrator.sources.rancher.translate.names import is_dns_label, make_distinct
 from migrator.sources.rancher.translate.networking import build_network
-from migrator.sources.rancher.translate.numbers import read_boolean, read_count, round_up_seconds
+from migrator.sources.rancher.translate.numbers import read_boolean, read_count, read_duration, round_up_seconds
 from migrator.sources.rancher.translate.ports import build_ports, find_container_ports, read_published
 from migrator.sources.rancher.translate.resources import build_resources
-from migrator.sources.rancher.translate.scheduling import build_affinity
+from migrator.sources.rancher.translate.scheduling import HOST_TOPOLOGY, build_affinity
 from migrator.sources.rancher.translate.secrets import build_secrets
 from migrator.sources.rancher.translate.security import build_security
 from migrator.sources.rancher.translate.survey import (
@@ -194,13 +194,14 @@ def build_workload(context: Context, primary: str, shared: frozenset[str]) -> Wo
     parts = {member: _build_member(context, member, places[member]) for member in members}
     joined = join_parts(parts.values())
     pod, notes = _compose_pod(context, primary, kind, places, parts, storage)
-    rollout, extra = _build_rollout(context, service, kind, pod)
     labels = {**joined.labels, **context.grouped.get(primary, {}), **context.selector(primary)}
+    pod_labels = {**context.labels(primary), **labels}
+    rollout, extra = _build_rollout(context, service, kind, pod, _avoids_its_like(pod, pod_labels))
     values = {
         "name": context.names[primary],
         "labels": context.labels(primary),
         "selector": context.selector(primary),
-        "pod_labels": {**context.labels(primary), **labels},
+        "pod_labels": pod_labels,
         "annotations": joined.annotations,
         "pod": order_pod(pod),
         "replicas": _read_replicas(service),
@@ -419,13 +420,23 @@ def _set_lifetime(service: StackService, kind: Kind, pod: dict[str, Any], fates:
     if drain is None:
         strategy = service.get("lb_config")
         drain = read_count(strategy.get("drain_timeout_ms")) if isinstance(strategy, Mapping) else None
-    grace = service.text("stop_grace_period").removesuffix("s")
+    grace = _read_grace(service, fates)
     if drain and drain > 0:
-        pod["terminationGracePeriodSeconds"] = round_up_seconds(drain) + 10
+        pod["terminationGracePeriodSeconds"] = max(round_up_seconds(drain) + 10, grace or 0)
         message = "terminationGracePeriodSeconds; add a preStop sleep where connections must drain first."
         fates.append(report(service.origin_of("drain_timeout_ms"), message))
-    elif grace.isdigit():
-        pod["terminationGracePeriodSeconds"] = int(grace)
+    elif grace is not None:
+        pod["terminationGracePeriodSeconds"] = grace
+
+
+def _read_grace(service: StackService, fates: list[KeyFate]) -> int | None:
+    text = service.text("stop_grace_period").strip()
+    seconds = int(text) if text.isdigit() and len(text) < 9 else read_duration(text)
+    if text and seconds is None:
+        fates.append(
+            report(service.origin_of("stop_grace_period"), f"{text!r} is no duration such as 1m30s; left out.")
+        )
+    return seconds
 
 
 def _is_created_only(service: StackService) -> bool:
@@ -436,16 +447,33 @@ def _read_replicas(service: StackService) -> int:
     return 0 if _is_created_only(service) else read_scale(service)
 
 
+def _avoids_its_like(pod: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether two pods of a workload never share a node: an update then finds no room beside the old pod."""
+    rules = pod.get("affinity", {}).get("podAntiAffinity", {})
+    return any(
+        term["topologyKey"] == HOST_TOPOLOGY
+        and "namespaces" not in term
+        and term["labelSelector"]["matchLabels"].items() <= labels.items()
+        for term in rules.get("requiredDuringSchedulingIgnoredDuringExecution", ())
+    )
+
+
 def _build_rollout(
-    context: Context, service: StackService, kind: Kind, pod: Mapping[str, Any]
+    context: Context, service: StackService, kind: Kind, pod: Mapping[str, Any], apart: bool
 ) -> tuple[dict[str, Any], tuple[KeyFate, ...]]:
-    """Build the update strategy: Rancher stopped first unless told otherwise, and a host port forces that."""
+    """Build the update strategy: Rancher stopped first unless told otherwise.
+
+    A host port forces that, and so does a rule that keeps the pods on different nodes (`apart`).
+    """
     fates: list[KeyFate] = []
     if _is_created_only(service):
         message = "suspend: true" if kind == "Job" else "replicas: 0; scale it up when it is wanted."
         if kind == "DaemonSet":
             message = "A DaemonSet starts at once; leave the file out until it is wanted."
         fates.append(report(service.origin_of("start_on_create"), message))
+    scale = service.get("scale")
+    if scale is not None and (read_count(scale) is None or str(scale).startswith("-")):
+        fates.append(report(service.origin_of("scale"), f"{scale!r} is no number of containers: one pod."))
     if service.get("scale_policy") is not None:
         message = "replicas: the policy's max; it grew with the hosts, so pods beyond the nodes stay pending."
         fates.append(report(service.origin_of("scale_policy"), message))
@@ -465,6 +493,10 @@ def _build_rollout(
         origin = service.origin_of("upgrade_strategy", "start_first")
         fates.append(report(origin, "A host port is taken until the old pod stops, so it stops first."))
         start_first = False
+    elif start_first and apart:
+        origin = service.origin_of("upgrade_strategy", "start_first")
+        fates.append(report(origin, "No two of these pods share a node, so the old one stops first."))
+        start_first = False
     rollout: dict[str, Any] = {}
     if interval and interval > 0:
         rollout["min_ready_seconds"] = round_up_seconds(interval)
@@ -472,9 +504,12 @@ def _build_rollout(
     if kind != "StatefulSet":
         if start_first:
             rollout["rolling_update"] = {"maxSurge": batch, "maxUnavailable": 0}
-        elif strategy or host_ports or claims or pod.get("hostNetwork"):
+        elif strategy or host_ports or claims or apart or pod.get("hostNetwork"):
             rollout["rolling_update"] = {"maxSurge": 0, "maxUnavailable": batch}
     elif start_first:
         origin = service.origin_of("upgrade_strategy", "start_first")
         fates.append(report(origin, "A StatefulSet stops a pod before it starts the next."))
+    if kind == "StatefulSet" and batch > 1:
+        origin = service.origin_of("upgrade_strategy", "batch_size")
+        fates.append(report(origin, "A StatefulSet replaces one pod at a time."))
     return rollout, tuple(fates)
