@@ -11,6 +11,7 @@ from typing import Any
 
 from migrator.errors import InputError
 from migrator.model.inventory import Finding
+from migrator.model.objects import Service
 from migrator.model.plan import Decision, Reason
 from migrator.model.policy import STRATEGIES, Alternative, DecisionRow, Policy
 from migrator.model.workload import ANY_ADDRESS, HostPort, Workload
@@ -238,9 +239,20 @@ def _port_facts(world: World, workload: Workload, port: HostPort, shared: Mappin
         for service in world.services_selecting(workload)
         if (service.type in _OUTSIDE if facts["clients"] == "external" else not service.headless)
         and not world.others_selected(workload, service.selector)
-        and find_targeting_ports(service, workload, port)
+        and _leads_to(service, workload, port)
     ]
     return {**facts, "hasService": bool(services), "service": services[0] if services else ""}
+
+
+def _leads_to(service: Service, workload: Workload, port: HostPort) -> bool:
+    """Tell whether a Service leads the clients of a host port to it, under whatever number.
+
+    One that a plan has published answers for the host ports that it was made for, whose numbers it carries; it was
+    not there when the others were decided.
+    """
+    published = service.ref.name in {f"{workload.ref.name}-{strategy.replace('_', '-')}" for strategy in STRATEGIES}
+    entries = find_targeting_ports(service, workload, port)
+    return any(entry.port == port.known_port or not published for entry in entries)
 
 
 class _Roles(frozenset[str]):
