@@ -502,6 +502,8 @@ def apply(
             for file in inventory.files
             if (file.documents or file.path == "-") and file.path not in kustomizations and not file.is_known_only
         }
+        if kustomizations:
+            say("kustomizations are not built: namespaces and names are those of the files; --out keeps both", quiet)
         streamed = [change for change in changes if change.path not in kustomizations]
         _print_bytes(write_stream(streamed, list(contents), contents))
         written = []

@@ -264,6 +264,7 @@ def test_standard_input_as_json(tmp_path: Path) -> None:
 def test_several_files_become_one_stream(tree: Path) -> None:
     (tree / "a.json").write_text(json.dumps(yaml.safe_load(QUIET.replace("web", "api"))))
     ended = run("apply", ".", "--stdout", "--only", "host-port", cwd=tree)
+    assert "kustomizations are not built" in ended.stderr
     kinds = [document["kind"] for document in yaml.safe_load_all(ended.stdout) if document]
     assert sorted(kinds) == ["Deployment", "Deployment", "Service"]
 
