@@ -8,7 +8,7 @@ from typing import Any
 from migrator.errors import InputError, TextError
 from migrator.model.node import Node, Taint, make_nodes
 from migrator.model.quantity import parse_quantity
-from migrator.model.reference import Location
+from migrator.model.reference import Location, is_cluster
 from migrator.sources.extract import FieldError, ObjectReader, read_ref
 from migrator.sources.files import read_bytes
 from migrator.yaml.data import construct, find_nearest
@@ -29,6 +29,9 @@ def find_nodes(option: str) -> tuple[Node, ...]:
         if not 1 <= count <= MOST:
             raise InputError("--nodes", f"{count} is no number of nodes", hint=f"1-{MOST}, or a file of Node objects")
         return make_nodes(count)
+    if is_cluster(option):
+        hint = f"give it as a source besides, and leave --nodes out: migrator simulate SOURCE {option}"
+        raise InputError("--nodes", "takes a number or a file, not a cluster", hint=hint)
     return read_nodes(option)
 
 

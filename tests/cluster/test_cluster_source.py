@@ -246,6 +246,16 @@ def test_simulate_takes_the_nodes_of_the_cluster() -> None:
     assert [node.name for node in simulation.before.nodes] == ["node-a", "node-b", "node-c"]
 
 
+def test_nodes_of_a_cluster_come_with_its_source() -> None:
+    Path("web.json").write_text(json.dumps(make_deployment()))
+    said = fail("simulate", "web.json", "--nodes", "cluster:production")
+    assert "migrator simulate SOURCE cluster:production" in said
+    with serving(ApiServer(SERVED, make_cluster()), Path()):
+        run = Run(Request(["web.json", "cluster:"], quiet=True, jobs=1))
+    made, inventory = run.make_plan("all")
+    assert [node.name for node in run.simulate(made, inventory, None).before.nodes] == ["node-a", "node-b", "node-c"]
+
+
 # What is wrong is said in one line, with what to do.
 
 
