@@ -915,6 +915,16 @@ def test_a_service_that_selects_containers_is_a_selector(translate: Translate) -
     assert result.fate("odd", "labels", "io.rancher.service.selector.container").fate == "reported"
 
 
+def test_labels_that_change_nothing_say_so(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, labels: {io.rancher.service.selector.container: 'role=b', "
+        "io.rancher.container.pull_image: never}}\nb: {image: x, labels: {role: b}}\n"
+    )
+    assert result.resolve("a") == {"a"}
+    assert "role=b" in result.fate("a", "labels", "io.rancher.service.selector.container").message
+    assert result.fate("a", "labels", "io.rancher.container.pull_image").fate == "reported"
+
+
 def test_odd_volumes_are_left_out_and_reported(translate: Translate) -> None:
     result = translate(
         """\
