@@ -481,7 +481,8 @@ def apply(
         written = write_in_place(changes, _ignore_interrupts)
     elif out is not None:
         stdin = next((file.content for file in inventory.files if file.path == "-"), None)
-        written = write_out(changes, _copied_sources(made, inventory), out, stdin, _ignore_interrupts)
+        sources, composed = _copied_sources(made, inventory)
+        written = write_out(changes, sources, out, stdin, _ignore_interrupts, composed)
     elif patches is not None:
         if translated:
             raise InputError("apply --patches", "a Rancher stack becomes new files", hint="use --out DIR")
@@ -531,16 +532,25 @@ def apply(
     _exit(TROUBLE if inventory.errors else 1 if needs_person and not exit_zero else 0)
 
 
-def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
-    """Give the sources that `--out` copies: not clusters, nor those of which all became something else."""
+def _copied_sources(made: Plan, inventory: Inventory) -> tuple[list[str], frozenset[str]]:
+    """Give the sources that `--out` copies, and the files in them that became something else.
+
+    A cluster is not copied, nor is a source that holds nothing but Rancher stacks, and files that are no manifests.
+    """
     from migrator.sources.files import display_path
 
     facts = {file.path for file in inventory.files if file.is_known_only}
     sources = [source for source in made.sources if display_path(source) not in facts]
     if not any(file.translated for file in inventory.files):
-        return sources
-    kept = {file.root for file in inventory.files if file.documents and not file.translated}
-    return [source for source in sources if display_path(source) in kept]
+        return sources, frozenset()
+    from collections import Counter
+
+    from migrator.sources.stacks import is_compose_file
+
+    unread = Counter(item.path for item in inventory.unread)
+    kept = {file.root for file in inventory.files if file.objects > unread[file.path] and not file.translated}
+    composed = frozenset(file.path for file in inventory.files if not file.documents and is_compose_file(file.path))
+    return [source for source in sources if display_path(source) in kept], composed
 
 
 @app.command(short_help="Proof that nothing was lost or opened unasked.")

@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,13 +27,14 @@ def write_out(
     out: Path,
     stdin: bytes | None,
     before_commit: Callable[[], None] = lambda: None,
+    left_out: Collection[str] = (),
 ) -> list[str]:
     """Write a copy of the sources, with the changes made, into a new folder; give the paths of what changed there.
 
     Each file stands under its path relative to its source, with its mode; links stay links; `.git` stays behind.
-    `before_commit` is called when all that is left to do is to give the folder its name. Raises InputError where
-    `out` holds something already or lies inside a source, where two sources have a file of one path, and where
-    something cannot be read or written; then nothing is left behind.
+    Files that are `left_out` stay behind, too. `before_commit` is called when all that is left to do is to give the
+    folder its name. Raises InputError where `out` holds something already or lies inside a source, where two sources
+    have a file of one path, and where something cannot be read or written; then nothing is left behind.
     """
     out = Path(os.path.realpath(out))
     refuse_place(out, sources)
@@ -41,6 +42,8 @@ def write_out(
     origins = _list_origins(roots)
     contents = _place_contents(changes, roots, origins)
     gone = {_locate_change(change, roots) for change in changes if change.deleted}
+    behind = {_absolute(path) for path in left_out}
+    gone |= {relative for relative, (origin, _) in origins.items() if _absolute(str(origin)) in behind}
     if STDIN in roots and STDIN_NAME not in gone:
         contents.setdefault(STDIN_NAME, stdin or b"")
     with built_beside(out, before_commit) as staging:

@@ -162,3 +162,17 @@ def test_a_plan_says_what_stacks_become(write_stack: WriteStack) -> None:
     ended = run("plan", "-q", folder, "--exit-code", cwd=folder)
     assert ended.stdout.startswith(b"3 objects in 2 files from Rancher stacks\n")
     assert ended.code == 1
+
+
+def test_what_is_written_holds_no_compose_files(write_stack: WriteStack, tmp_path: Path) -> None:
+    shop = write_stack(WEB, "web: {scale: 2}\n", name="tree/shop")
+    (shop.parent / "config.yml").write_text("name: a catalog's own\n")
+    assert run("apply", "-q", "--exit-zero", shop.parent, "--out", tmp_path / "alone", cwd=tmp_path).code == 0
+    assert _list_files(tmp_path / "alone") == ["shop/namespace.yaml", "shop/web.yaml"]
+    (shop.parent / "service.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: x}\n")
+    assert run("apply", "-q", "--exit-zero", shop.parent, "--out", tmp_path / "both", cwd=tmp_path).code == 0
+    assert _list_files(tmp_path / "both") == ["config.yml", "service.yaml", "shop/namespace.yaml", "shop/web.yaml"]
+
+
+def _list_files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -619,6 +619,19 @@ def test_upgrades(translate: Translate, strategy: str, ports: str, expected: dic
     assert spec.get("minReadySeconds") == (5 if "interval" in strategy else None)
 
 
+def test_a_label_under_rancher_s_name_selects_the_services_that_carry_it(translate: Translate) -> None:
+    labels = "{io.rancher.community.x: 'true', 'io.rancher.scheduler.affinity:container_label_ne': '%s=true'}"
+    carrier = labels % "io.rancher.community.x"
+    result = translate(f"a: {{image: x, labels: {carrier}}}\nb: {{image: x, labels: {carrier}}}\nc: {{image: x}}\n")
+    rules = result.pod("a")["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert rules[0]["labelSelector"] == {
+        "matchLabels": {"app.kubernetes.io/instance": "shop"},
+        "matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": ["a", "b"]}],
+    }
+    assert result.workload("a")["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
+    assert result.fate("a", "labels", "io.rancher.scheduler.affinity:container_label_ne").fate == "translated"
+
+
 ITSELF = "io.rancher.stack_service.name=$${stack_name}/$${service_name}"
 
 
@@ -900,6 +913,16 @@ def test_a_service_that_selects_containers_is_a_selector(translate: Translate) -
     assert result.resolve("all") == {"web"}
     assert "odd" not in result.names("Service")
     assert result.fate("odd", "labels", "io.rancher.service.selector.container").fate == "reported"
+
+
+def test_labels_that_change_nothing_say_so(translate: Translate) -> None:
+    result = translate(
+        "a: {image: x, labels: {io.rancher.service.selector.container: 'role=b', "
+        "io.rancher.container.pull_image: never}}\nb: {image: x, labels: {role: b}}\n"
+    )
+    assert result.resolve("a") == {"a"}
+    assert "role=b" in result.fate("a", "labels", "io.rancher.service.selector.container").message
+    assert result.fate("a", "labels", "io.rancher.container.pull_image").fate == "reported"
 
 
 def test_odd_volumes_are_left_out_and_reported(translate: Translate) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from migrator.sources.rancher.stack import StackService
+from migrator.sources.rancher.translate.container import PULL_LABEL
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import is_label_key, is_label_value
 from migrator.sources.rancher.translate.scheduling import AFFINITY_LABEL, expand_macros
@@ -13,6 +14,7 @@ from migrator.sources.rancher.translate.survey import (
     INSTANCE_LABEL,
     NAME_LABEL,
     PART_OF_LABEL,
+    SELECTOR_LABEL,
     SIDEKICKS_LABEL,
     Context,
     split_sidekicks,
@@ -31,7 +33,7 @@ def build_labels(service: StackService, context: Context) -> Part:
     for pair in service.pairs("labels"):
         value = expand_macros(pair.value or "", service, context)
         if pair.name.startswith(RANCHER_PREFIX):
-            fates.append(_mark_rancher_label(pair.name, pair.origin))
+            fates.append(_mark_rancher_label(pair.name, value, pair.origin))
         elif not is_label_key(pair.name):
             fates.append(report(pair.origin, f"{pair.name!r} is no legal key of a label or annotation; left out."))
         elif pair.name in _RESERVED or _is_kubernetes_own(pair.name):
@@ -54,12 +56,17 @@ def _is_kubernetes_own(name: str) -> bool:
     return domain.endswith(("kubernetes.io", "k8s.io"))
 
 
-def _mark_rancher_label(name: str, origin: Any) -> KeyFate:
+def _mark_rancher_label(name: str, value: str, origin: Any) -> KeyFate:
     row = find_label_row(name)
     if name.startswith(AFFINITY_LABEL):
         return mark(origin, "translated", "affinity")
     if name == AFFINITY_LABEL.rstrip(":"):
         return report(origin, "Cattle ignored this label: only with :host_label and its like it is a rule.")
+    if name == SELECTOR_LABEL:
+        message = f"The Service leads to the service's own pods; the containers with {value} get no share of it."
+        return report(origin, message)
+    if name == PULL_LABEL and value.strip().lower() != "always":
+        return report(origin, f"Rancher knew always, and not {value!r}: nothing is pulled anew.")
     if "to" in row:
         return mark(origin, "translated", row["to"])
     return mark(origin, row["fate"], row["message"])

@@ -154,10 +154,11 @@ def _read_host_rule(rule: Rule, context: Context, fates: list[KeyFate], comments
 def _read_container_rule(rule: Rule, context: Context, fates: list[KeyFate]) -> Iterator[dict[str, Any]]:
     for name, value in rule.pairs:
         labels, namespace = _find_pod_labels(name, value, context)
-        if labels is None:
+        selector = {"matchLabels": labels} if labels else _select_carriers(name, value, context)
+        if selector is None:
             fates.append(report(rule.origin, f"{name}={value} is no legal pod label; left out."))
             continue
-        term: dict[str, Any] = {"labelSelector": {"matchLabels": labels}, "topologyKey": HOST_TOPOLOGY}
+        term: dict[str, Any] = {"labelSelector": selector, "topologyKey": HOST_TOPOLOGY}
         if namespace and namespace != context.namespace:
             term["namespaces"] = [namespace]
         yield term
@@ -187,6 +188,18 @@ def _find_pod_labels(name: str, value: str, context: Context) -> tuple[dict[str,
     if name.startswith("io.rancher.") or not is_label_key(name) or not is_label_value(value):
         return None, None
     return {name: value}, None
+
+
+def _select_carriers(name: str, value: str, context: Context) -> dict[str, Any] | None:
+    """Select the pods of the services with a label that pods cannot have, or that goes no further, by their names."""
+    carriers = _find_carriers(name, value, context)
+    if not carriers:
+        return None
+    names = [context.names[carrier] for carrier in carriers]
+    return {
+        "matchLabels": {INSTANCE_LABEL: context.instance},
+        "matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": names}],
+    }
 
 
 def _find_carriers(name: str, value: str, context: Context) -> list[str]:

@@ -454,6 +454,7 @@ def _avoids_its_like(pod: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         term["topologyKey"] == HOST_TOPOLOGY
         and "namespaces" not in term
         and term["labelSelector"]["matchLabels"].items() <= labels.items()
+        and all(labels[rule["key"]] in rule["values"] for rule in term["labelSelector"].get("matchExpressions", ()))
         for term in rules.get("requiredDuringSchedulingIgnoredDuringExecution", ())
     )
 
