@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from migrator.errors import InputError, MigratorError, PolicyError
-from migrator.model.plan import Plan
+from migrator.model.fleet import Fleet, Member
 from migrator.model.reference import is_cluster, is_stream
 from migrator.run import Request, Run, say
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A cluster of a fleet: its name, where it was read from, how much it holds, and its plan, also as plain data."""
-
-    name: str
-    source: str
-    server_version: str
-    workloads: int
-    host_ports: int
-    plan: Plan
-    document: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """Clusters in the order that they were given in; `errors` are those of clusters that could not be planned."""
-
-    members: tuple[Member, ...]
-    errors: tuple[MigratorError, ...] = ()
 
 
 def is_fleet(sources: Sequence[str]) -> bool:

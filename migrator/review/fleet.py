@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from migrator import __version__
-from migrator.fleet import Fleet, Member
+from migrator.model.fleet import Fleet, Member
 from migrator.model.inventory import Finding
 from migrator.model.plan import PortMapEntry
 from migrator.model.reference import ResourceRef

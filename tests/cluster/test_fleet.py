@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from migrator.errors import InputError, MigratorError
-from migrator.fleet import Fleet, is_fleet, plan_fleet
+from migrator.fleet import is_fleet, plan_fleet
+from migrator.model.fleet import Fleet
 from migrator.review.fleet import describe_fleet, write_fleet
 from migrator.review.text import Painter
 from migrator.run import Request, Run

@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -443,6 +443,28 @@ class ControlPlane:
     def _read_log_ends(self) -> str:
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}" for log in logs)
+
+
+@contextlib.contextmanager
+def run_controllers(controllers: Sequence[str], nodes: Sequence[str]) -> Iterator[ControlPlane]:
+    """Run v1.34.4 with its scheduler and some controllers, and nodes that have room and no kubelet.
+
+    The node controller would miss the kubelets, and is none of them.
+    """
+    with ControlPlane(
+        "v1.34.4",
+        components=(API_SERVER, "kube-scheduler", "kube-controller-manager"),
+        disabled_admission_plugins=("ServiceAccount", "TaintNodesByCondition"),
+        controllers=controllers,
+    ) as running:
+        held = {"cpu": "8", "memory": "32Gi", "pods": "110"}
+        status = {"allocatable": held, "capacity": held, "conditions": [{"type": "Ready", "status": "True"}]}
+        for name in nodes:
+            metadata = {"name": name, "labels": {"kubernetes.io/hostname": name}}
+            node = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status}
+            answer = running.client.create(node)
+            assert answer.status == 201, answer.message
+        yield running
 
 
 def wait_for(condition: Any, seconds: float = 30.0, pause: float = 0.1) -> Any:

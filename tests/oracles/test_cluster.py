@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_plane import API_SERVER, Client, ControlPlane, Json, name_missing_requirement, wait_for
+from control_plane import Client, ControlPlane, Json, name_missing_requirement, run_controllers, wait_for
 
 from migrator.model.inventory import Inventory
 from migrator.model.policy import Policy
@@ -43,17 +43,7 @@ def running() -> Iterator[ControlPlane]:
     missing = name_missing_requirement()
     if missing is not None:
         pytest.skip(missing)
-    with ControlPlane(
-        "v1.34.4",
-        components=(API_SERVER, "kube-scheduler", "kube-controller-manager"),
-        disabled_admission_plugins=("ServiceAccount", "TaintNodesByCondition"),
-        controllers=CONTROLLERS,
-    ) as plane:
-        for name in NODES:
-            held = {"cpu": "8", "memory": "32Gi", "pods": "110"}
-            status = {"allocatable": held, "capacity": held, "conditions": [{"type": "Ready", "status": "True"}]}
-            metadata = {"name": name, "labels": {"kubernetes.io/hostname": name}}
-            create(plane.client, {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
+    with run_controllers(CONTROLLERS, NODES) as plane:
         yield plane
 
 

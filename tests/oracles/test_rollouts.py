@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_plane import API_SERVER, Client, ControlPlane, Json, name_missing_requirement
+from control_plane import Client, Json, name_missing_requirement, run_controllers
 
 from migrator.model.world import World
 from migrator.planning.plan import plan_changes
@@ -40,25 +40,9 @@ def client() -> Iterator[Client]:
     missing = name_missing_requirement()
     if missing is not None:
         pytest.skip(missing)
-    with ControlPlane(
-        "v1.34.4",
-        components=(API_SERVER, "kube-scheduler", "kube-controller-manager"),
-        disabled_admission_plugins=("ServiceAccount", "TaintNodesByCondition"),
-        # The node controller would miss the kubelets.
-        controllers=(
-            "deployment-controller",
-            "replicaset-controller",
-            "statefulset-controller",
-            "daemonset-controller",
-        ),
-    ) as running:
+    controllers = [f"{name}-controller" for name in ("deployment", "replicaset", "statefulset", "daemonset")]
+    with run_controllers(controllers, [f"node-{number}" for number in range(1, NODES + 1)]) as running:
         create(running.client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        for number in range(1, NODES + 1):
-            name = f"node-{number}"
-            held = {"cpu": "8", "memory": "32Gi", "pods": "110"}
-            status = {"allocatable": held, "capacity": held, "conditions": [{"type": "Ready", "status": "True"}]}
-            metadata = {"name": name, "labels": {"kubernetes.io/hostname": name}}
-            create(running.client, {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
         yield running.client
 
 
