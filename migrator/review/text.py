@@ -148,7 +148,7 @@ def _write_policies(audit: Audit, painter: Painter, verbose: bool) -> list[str]:
         return []
     from migrator.review.psp_text import explain_policy_decision, write_namespace_grants, write_policy_decisions
 
-    lines = write_policy_decisions(audit.decisions, audit.admission, painter)
+    lines = write_policy_decisions(audit.decisions, audit.admission, painter, verbose and not audit.names)
     namespaces = [grant for name, grant in audit.grants.items() if any(item.name == name for item in audit.verdicts)]
     lines += write_namespace_grants(namespaces, painter)
     if verbose and audit.names:
