@@ -152,16 +152,17 @@ def show_pod_security(whole: Path, repeat: int) -> None:
 
 
 def show_policies(whole: Path, repeat: int) -> None:
-    """Print what PodSecurityPolicies with their RBAC cost an audit, beyond the same workloads without them."""
+    """Print what PodSecurityPolicies with their RBAC cost an audit and a plan, beyond the same workloads alone."""
     write_policies(whole / "policies", POLICIES, BINDINGS)
     print(f"{POLICIES} PodSecurityPolicies and {BINDINGS} bindings, one process")
-    audit = [*MIGRATOR, *COMMANDS["audit"], "--jobs", "1", whole / "tree"]
-    for output in ("text", "json"):
-        without = measure([*audit, "-o", output], repeat)
-        with_them = measure([*audit, whole / "policies", "-o", output], repeat)
+    for command, output in (("audit", "text"), ("audit", "json"), ("plan", "text")):
+        arguments = [*MIGRATOR, command, "--quiet", "--jobs", "1", "-o", output, whole / "tree"]
+        without = measure(arguments, repeat)
+        with_them = measure([*arguments, whole / "policies"], repeat)
         factor = with_them.cpu / without.cpu
         print(
-            f"  {f'audit -o {output}':<30} {without.cpu:8.2f} s {with_them.cpu:8.2f} s   {factor:5.1f} times the time"
+            f"  {f'{command} -o {output}':<30} {without.cpu:8.2f} s {with_them.cpu:8.2f} s   {factor:5.1f} times"
+            " the time"
         )
     print()
 

@@ -20,6 +20,7 @@ from migrator.planning.document import write_path
 from migrator.rendering.render import FileChange
 from migrator.review.deletions import write_deletions
 from migrator.review.links import link_place, link_source, name_place
+from migrator.review.permissions import list_permission_notes, list_permission_rows
 from migrator.review.reasons import list_reasons
 from migrator.review.shown import CONTEXT, Line, ShownWorkload, Sign, show_workloads
 from migrator.review.strategies import name_strategy
@@ -121,6 +122,8 @@ def write_page(plan: Plan, files: Iterable[FileChange], figure: str = "") -> str
         who=who,
         ports=[(entry, _tag_port(entry, tags, facets)) for entry in plan.port_map],
         namespaces=[(item, facets.tag("n", [item.name])) for item in plan.namespaces],
+        permissions=[(row, facets.tag("n", [row.namespace])) for row in list_permission_rows(plan.permission_delta)],
+        permission_notes=list_permission_notes(plan),
         pod_security=find_version(plan.policy),
         reasons=reasons,
         shared={why: (number, users[why]) for number, why in enumerate(shared, 1)},

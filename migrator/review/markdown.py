@@ -68,7 +68,7 @@ def _write_head(plan: Plan, rows: int) -> str:
         left=_list_distinct(list_left(plan)),
         deletions=write_deletions(plan.changes),
         permissions=list_permission_rows(plan.permission_delta),
-        permission_notes=list_permission_notes(plan.permission_delta),
+        permission_notes=list_permission_notes(plan),
         others=_list_distinct(finding for finding in plan.findings if finding.severity == "info"),
         reported=[item for item in plan.keys if item.fate == "reported"],
         pod_security=str(find_version(plan.policy)),

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from migrator.model.permission import NamespacePermissions, PermissionChange, Subject
+from migrator.model.plan import Plan
 from migrator.podsecurity.level import PRIVILEGED
 
 HEADER = ("NAMESPACE", "WHO", "COULD RUN", "CAN RUN", "")
+POLICY = "ValidatingAdmissionPolicy"
 _NAMED = 3
 
 
-def list_permission_rows(delta: Iterable[NamespacePermissions]) -> list[tuple[str, str, str, str, str]]:
-    """List what whose permissions become, as rows below `HEADER`."""
+@dataclass(frozen=True, slots=True)
+class PermissionRow:
+    """What subjects could run in a namespace, and can: `before` is None where they could run nothing."""
+
+    namespace: str
+    who: str
+    before: str | None
+    policies: str
+    after: str
+    outcome: str
+
+    @property
+    def could(self) -> str:
+        """Say what they could run, and by which policies."""
+        return f"{self.before} ({self.policies})" if self.before else "nothing"
+
+
+def list_permission_rows(delta: Iterable[NamespacePermissions]) -> list[PermissionRow]:
+    """List what whose permissions become."""
     return [
-        (
+        PermissionRow(
             item.namespace,
             _join([_name(subject, item.namespace) for subject in change.subjects]),
-            f"{change.before} ({_join(change.policies)})" if change.before else "nothing",
+            change.before,
+            _join(change.policies),
             item.level,
             _say_outcome(change),
         )
@@ -32,17 +53,20 @@ def _say_outcome(change: PermissionChange) -> str:
     return "" if change.outcome == "keeps" else change.outcome
 
 
-def list_permission_notes(delta: Iterable[NamespacePermissions]) -> list[str]:
+def list_permission_notes(plan: Plan) -> list[str]:
     """List who may change a level, and who loses debugging, with the namespaces where that is so."""
     notes: dict[str, list[str]] = {}
-    for item in delta:
+    for item in plan.permission_delta:
         if item.labelers:
             who = _join([_name(subject, item.namespace) for subject in item.labelers])
             notes.setdefault(f"{who} may change the namespace's labels, and so its level", []).append(item.namespace)
         if item.debuggers:
             who = _join([_name(subject, item.namespace) for subject in item.debuggers])
             notes.setdefault(_say_debuggers(who, item.level), []).append(item.namespace)
-    return [f"{_join(namespaces)}: {text}" for text, namespaces in notes.items()]
+    said = [f"{_join(namespaces)}: {text}" for text, namespaces in notes.items()]
+    if plan.permission_delta and any(change.resource.kind == POLICY for change in plan.changes):
+        said.append("who gains is told by level; what a level does not say, the ValidatingAdmissionPolicies keep")
+    return said
 
 
 def _say_debuggers(who: str, level: str) -> str:

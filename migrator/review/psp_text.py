@@ -25,9 +25,12 @@ _LISTED = 20
 
 
 def write_policy_decisions(
-    decisions: Iterable[PolicyDecision | None], admission: PolicyAdmission, painter: Painter
+    decisions: Iterable[PolicyDecision | None], admission: PolicyAdmission, painter: Painter, verbose: bool = False
 ) -> list[str]:
-    """Write under which policy each workload runs and what that policy injects, then why others get none."""
+    """Write under which policy each workload runs and what that policy injects, then why others get none.
+
+    Where it is to be verbose, also why not another policy.
+    """
     known = [item for item in decisions if item is not None]
     rows = [(str(item.workload.ref), item.selection.selected or "none", _summarize(item)) for item in known]
     lines = ["", painter.paint("PodSecurityPolicy: what each workload's pods get", "bold")]
@@ -41,10 +44,42 @@ def write_policy_decisions(
                 lines += painter.wrap(why, "      ", "    - ")
         if len(refused) > _LISTED:
             lines.append(f"  … and {len(refused) - _LISTED} more; -o json lists all")
+    lines += _write_others(known, painter) if verbose else []
     if any(item.workload.ref.kind == "Pod" and not item.workload.owners for item in known):
         who = "system:masters, who may use every policy" if admission.requester is None else admission.requester.user
         lines += ["", f"Bare pods are decided as applied by {who}; --requester USER[,GROUP...] names somebody"]
     return lines
+
+
+def _write_others(decisions: Iterable[PolicyDecision], painter: Painter) -> list[str]:
+    """Write of the workloads that are admitted why they get no other of the policies that they may use."""
+    lines = []
+    for item in decisions:
+        others = list(_list_others(item)) if item.selection.admitted else []
+        if others:
+            lines.append(f"  {painter.paint(str(item.workload.ref), 'cyan')} ({item.workload.location})")
+        for why in others[:_LISTED]:
+            lines += painter.wrap(why, "      ", "    - ")
+        if len(others) > _LISTED:
+            lines.append(f"    - … and {len(others) - _LISTED} more policies; -o json lists those that refuse")
+    return ["", painter.paint("Why not another policy that they may use", "bold"), *lines] if lines else []
+
+
+def _list_others(decision: PolicyDecision) -> Iterator[str]:
+    selection = decision.selection
+    answers = {answer.psp: answer for answer in selection.answers}
+    for policy in decision.usable:
+        answer = answers.get(policy.name)
+        if policy.name == selection.selected:
+            continue
+        if answer is None:
+            yield f"{policy.name}: passed over, for it has problems"
+        elif answer.messages:
+            yield f"{policy.name}: {'; '.join(answer.messages)}"
+        elif answer.mutations and not selection.mutations:
+            yield f"{policy.name}: would change the pods, which {selection.selected} admits as they are"
+        else:
+            yield f"{policy.name}: comes after {selection.selected}"
 
 
 def write_namespace_grants(grants: Iterable[NamespaceGrant], painter: Painter) -> list[str]:

@@ -148,7 +148,7 @@ def _write_policies(audit: Audit, painter: Painter, verbose: bool) -> list[str]:
         return []
     from migrator.review.psp_text import explain_policy_decision, write_namespace_grants, write_policy_decisions
 
-    lines = write_policy_decisions(audit.decisions, audit.admission, painter)
+    lines = write_policy_decisions(audit.decisions, audit.admission, painter, verbose and not audit.names)
     namespaces = [grant for name, grant in audit.grants.items() if any(item.name == name for item in audit.verdicts)]
     lines += write_namespace_grants(namespaces, painter)
     if verbose and audit.names:
@@ -351,11 +351,14 @@ def _write_namespaces(plan: Plan, painter: Painter) -> list[str]:
 
 def _write_permissions(plan: Plan, painter: Painter) -> list[str]:
     lines = [painter.paint("Who could run what under PodSecurityPolicy, and can under Pod Security", "bold")]
-    lines += painter.table(HEADER, list_permission_rows(plan.permission_delta))
-    notes = list_permission_notes(plan.permission_delta)
-    if any(change.resource.kind == "ValidatingAdmissionPolicy" for change in plan.changes):
-        notes.append("who gains is told by level; what a level does not say, the ValidatingAdmissionPolicies keep")
-    for note in notes:
+    lines += painter.table(
+        HEADER,
+        [
+            (row.namespace, row.who, row.could, row.after, row.outcome)
+            for row in list_permission_rows(plan.permission_delta)
+        ],
+    )
+    for note in list_permission_notes(plan):
         lines += painter.wrap(note, "    ", "  - ")
     return lines
 

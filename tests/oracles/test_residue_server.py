@@ -18,10 +18,11 @@ import copy
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from control_plane import API_SERVER, Client, ControlPlane, Response, name_missing_requirement, wait_for
@@ -46,9 +47,14 @@ from migrator.podsecurity.level import LEVELS, PRIVILEGED, Level, is_stricter
 from migrator.podsecurity.version import PolicyVersion
 from migrator.psp.admit import Selection
 from migrator.psp.authorize import MASTERS, Identity, make_controller_identity, read_grants
+from migrator.psp.demand import Enforced
+from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import set_fields
 from migrator.psp.prepare import finish_pod
 from migrator.psp.read import read_policy
+from migrator.psp.residue import Subject, find_residue
+from migrator.templates import render_template
+from migrator.yaml.data import load_text
 
 pytestmark = pytest.mark.conformance
 
@@ -59,6 +65,7 @@ UPDATED = 0.5
 ADMISSION = "admissionregistration.k8s.io/v1"
 KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 VERSION = PolicyVersion(34)
+RBAC_GROUP = "rbac.authorization.k8s.io"
 WANTED = [f"{level} {verdict}" for level in LEVELS for verdict in ("admitted", "denied")]
 ADMINISTRATOR = Identity("administrator", (MASTERS, AUTHENTICATED))
 ALICE = Identity("alice", ("developers", AUTHENTICATED))
@@ -189,6 +196,102 @@ def test_a_wrong_expression_warns(control_plane_new: ControlPlane) -> None:
     assert client.delete(ADMISSION, KINDS[0], "wrong").status == 200
 
 
+def test_hundreds_of_policies_and_thousands_of_bindings_are_taken(control_plane_new: ControlPlane) -> None:
+    client = control_plane_new.client
+    policies = [
+        _make_open_policy(f"p{number:03}", allowedFlexVolumes=[{"driver": f"d/{number}"}]) for number in range(300)
+    ]
+    accounts = [("User", f"system:serviceaccount:team-{number}:deployer") for number in range(5000)]
+    subjects = {item.name: frozenset(accounts[index::300]) for index, item in enumerate(policies)}
+    subjects["p000"] = frozenset(accounts)
+    _install_residue(client, "many", policies, subjects)
+    reference = {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": "makes-pods"}
+    makers = [{"apiGroup": RBAC_GROUP, "kind": "Group", "name": "makers"}]
+    client.create(
+        {
+            "apiVersion": f"{RBAC_GROUP}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "makers"},
+            "roleRef": reference,
+            "subjects": makers,
+        }
+    )
+    for user, driver, status in (("team-299", "d/299", 201), ("team-4999", "d/0", 201), ("team-299", "d/298", 422)):
+        creator = _act(client, Identity(f"system:serviceaccount:{user}:deployer", ("makers",)))
+        pod = _make_plain_pod(volumes=[{"name": "v", "flexVolume": {"driver": driver}}])
+        answer = wait_for(lambda creator=creator, pod=pod: _unless_forbidden(creator.create(pod, dry_run=True)))
+        assert answer.status == status, answer.message
+    assert "none of the PodSecurityPolicies is met; p000: flexVolume.driver must be d/0" in answer.message
+    assert read_type_warnings(client, "many") == []
+    _clear(client, "many")
+
+
+def test_a_large_pod_stays_within_the_budget(control_plane_new: ControlPlane) -> None:
+    client = control_plane_new.client
+    paths = [{"pathPrefix": "/var/log", "readOnly": True}, {"pathPrefix": "/data"}]
+    policy = _make_open_policy("logs", allowedHostPaths=paths)
+    _install_residue(client, "large", [policy], {"logs": frozenset({("Group", AUTHENTICATED)})})
+
+    def create(read_only: bool) -> Response:
+        volumes = [{"name": f"v{index}", "hostPath": {"path": f"/var/log/{index}"}} for index in range(100)]
+        mounts = [{"name": f"v{index}", "mountPath": f"/m/{index}", "readOnly": True} for index in range(99)]
+        mounts.append({"name": "v99", "mountPath": "/m/99", "readOnly": read_only})
+        containers = [{"name": f"c{index}", "image": "i", "volumeMounts": mounts} for index in range(20)]
+        return client.create(_make_plain_pod(volumes=volumes, containers=containers), dry_run=True)
+
+    assert create(read_only=True).status == 201
+    refused = create(read_only=False)
+    assert refused.status == 422
+    assert "volumeMounts of a hostPath that is not below /data must set readOnly: true" in refused.message
+    _clear(client, "large")
+
+
+def _unless_forbidden(response: Response) -> Response | None:
+    """Give a response that RBAC, which takes a moment, had no say in."""
+    return None if response.status == 403 else response
+
+
+def _make_open_policy(name: str, **spec: Any) -> PodSecurityPolicy:
+    any_rule = {key: {"rule": "RunAsAny"} for key in ("seLinux", "runAsUser", "supplementalGroups", "fsGroup")}
+    metadata = {"name": name, "annotations": {"seccomp.security.alpha.kubernetes.io/allowedProfileNames": "*"}}
+    return read_policy(
+        {
+            "apiVersion": "policy/v1beta1",
+            "kind": "PodSecurityPolicy",
+            "metadata": metadata,
+            "spec": {**any_rule, "volumes": ["*"], **spec},
+        }
+    )
+
+
+def _make_plain_pod(**spec: Any) -> Json:
+    containers = [{"name": "c", "image": "i"}]
+    metadata = {"name": "pod", "namespace": "plain"}
+    spec = {"containers": containers, "automountServiceAccountToken": False, **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _install_residue(
+    client: Client, name: str, policies: Sequence[PodSecurityPolicy], subjects: Mapping[str, frozenset[Subject]]
+) -> None:
+    """Install what policies leave of the namespace `plain`, and wait until it is in force."""
+    residue = find_residue("plain", policies, subjects, Enforced())
+    given = {"name": name, "namespace": "plain"}
+    for template, values in (
+        ("validating_admission_policy.yaml.j2", {"policies": "policies", "residue": residue}),
+        ("validating_admission_policy_binding.yaml.j2", {"actions": ["Deny"]}),
+    ):
+        response = client.create(load_text(render_template(template, **given, **values)))
+        assert response.status == 201, response.message[-1000:]
+    denied = _make_plain_pod(hostPID=True)
+    wait_for(lambda: f"ValidatingAdmissionPolicy '{name}'" in client.create(denied, dry_run=True).message, pause=0.1)
+
+
+def _clear(client: Client, name: str) -> None:
+    for kind in reversed(KINDS):
+        client.delete(ADMISSION, kind, name)
+
+
 def _make_world(client: Client, random: Random, number: int) -> World:
     documents = []
     for index in range(random.choice((1, 2, 3, 6))):
@@ -277,10 +380,8 @@ def _read_emitted(folder: Path) -> list[Json]:
 
 
 def _install(client: Client, emitted: list[Json], number: int) -> None:
-    names = [f"psp-residue-{name}" for name in NAMESPACES]
-    for kind in reversed(KINDS):
-        for name in [*names, "marker"]:
-            client.delete(ADMISSION, kind, name)
+    for name in [*(f"psp-residue-{name}" for name in NAMESPACES), "marker"]:
+        _clear(client, name)
     for name in NAMESPACES:
         manifest = next(item for item in emitted if item["kind"] == "Namespace" and item["metadata"]["name"] == name)
         labels = manifest["metadata"].get("labels") or {}

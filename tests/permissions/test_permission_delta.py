@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from migrator.planning.plan import plan_changes
 from migrator.planning.plan_file import load_plan_file, restore_plan
 from migrator.planning.plan_schema import PlanForm
 from migrator.policy.load import parse_policy
-from migrator.review.permissions import list_permission_notes, list_permission_rows
+from migrator.review.html import write_page
+from migrator.review.markdown import write_comment
+from migrator.review.permissions import PermissionRow, list_permission_notes, list_permission_rows
 from migrator.rules.pod_security import find_version
 from migrator.sources.read import ReadOptions, read_sources
 
@@ -119,13 +122,17 @@ def test_each_subject_is_compared_with_the_level_of_its_namespace(tmp_path: Path
         "shop: User bob": ("privileged", "baseline", "loses"),
     }
     rows = list_permission_rows(plan.permission_delta)
-    assert ("shop", "ServiceAccount gateway", "privileged (baseline, hosts)", "baseline", "loses hostNetwork") in rows
+    lost = PermissionRow(
+        "shop", "ServiceAccount gateway", "privileged", "baseline, hosts", "baseline", "loses hostNetwork"
+    )
+    assert lost in rows
+    assert lost.could == "privileged (baseline, hosts)"
 
 
 def test_who_may_use_no_policy_gains(tmp_path: Path) -> None:
     plan = plan_objects(tmp_path, *BASE)
     assert list_outcomes(plan) == {"shop: ServiceAccount shop/default": (None, "baseline", "gains")}
-    assert list_permission_rows(plan.permission_delta)[0][2] == "nothing"
+    assert list_permission_rows(plan.permission_delta)[0].could == "nothing"
 
 
 def test_a_namespace_that_enforces_nothing_lets_everybody_gain(tmp_path: Path) -> None:
@@ -196,15 +203,30 @@ def test_who_may_add_ephemeral_containers(rule: dict[str, Any], expected: bool, 
     role = make_role("debug", rule)
     plan = plan_objects(tmp_path, *BASE, role, bind(role, "Group on-call"))
     assert [str(item) for item in plan.permission_delta[0].debuggers] == (["Group on-call"] if expected else [])
-    notes = list_permission_notes(plan.permission_delta)
+    notes = list_permission_notes(plan)
     assert any("level baseline does, so they lose" in note for note in notes) == expected
 
 
 def test_nobody_loses_debugging_where_nothing_is_enforced(tmp_path: Path) -> None:
     role = make_role("debug", allow("", "pods/ephemeralcontainers", "patch"))
     plan = plan_objects(tmp_path, *BASE, role, bind(role, "Group on-call"), complete=False)
-    (note,) = list_permission_notes(plan.permission_delta)
+    (note,) = list_permission_notes(plan)
     assert "lose" not in note
+
+
+def test_the_page_and_the_comment_show_it(tmp_path: Path) -> None:
+    role = make_role("debug", allow("", "pods/ephemeralcontainers", "patch"))
+    plan = plan_objects(tmp_path, *BASE, role, bind(role, "Group on-call"), bind(USE_HOSTS, "User <b>bob</b>"))
+    page, comment = write_page(plan, ()), write_comment(plan, ())
+    section = page.partition('<section id="permissions"')[2].partition("</section>")[0]
+    assert (
+        '<td>User &lt;b&gt;bob&lt;/b&gt;</td><td data-label="Could run: "><span class="level privileged">' in section
+    )
+    assert '<td>ServiceAccount default</td><td data-label="Could run: ">nothing</td>' in section
+    assert re.search(r'<tr data-f="n\d+"><th scope="row"><code>shop</code>', section)
+    assert "<li>shop: Group on-call may add ephemeral containers" in section
+    assert '<a href="#permissions">Who may run what</a> <span>2</span>' in page
+    assert "| `shop` | ServiceAccount default | nothing | baseline | gains |" in comment
 
 
 def test_the_plan_file_holds_it_and_gives_the_same_plan(tmp_path: Path) -> None:

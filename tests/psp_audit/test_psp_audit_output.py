@@ -63,6 +63,24 @@ def test_pods_that_nobody_admits_are_said_with_the_reasons(monkeypatch: pytest.M
     assert "a-no-ranges: passed over" not in write(make_audit("bad-policies", monkeypatch))
 
 
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("two-on-one-account", "- a-mutates: would change the pods, which b-leaves admits as they are"),
+        ("two-on-one-account-both-mutate", "- b-second: comes after a-first"),
+        ("bad-policies", "- a-no-ranges: passed over, for it has problems"),
+        ("host-port-ranges", "is not allowed to be used. Allowed ports: "),
+    ],
+)
+def test_at_length_each_policy_that_was_not_taken_is_given_with_the_reason(
+    case: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = make_audit(case, monkeypatch)
+    title = "Why not another policy that they may use"
+    assert title not in write(audit)
+    assert said in " ".join(write(audit, verbose=True).partition(title)[2].split())
+
+
 def test_without_policies_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     audit = make_audit("without-policies", monkeypatch)
     assert "PodSecurityPolicy" not in write(audit, verbose=True)
