@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from migrator.model.plan import Plan
     from migrator.model.workload import Workload
     from migrator.rendering.render import FileChange
-    from migrator.review.text import Painter
+    from migrator.review.painter import Painter
 
 TROUBLE = 2
 INTERRUPTED = "interrupted; nothing was written"
@@ -742,7 +742,7 @@ def schema(
 def _painter() -> Painter:
     import shutil
 
-    from migrator.review.text import Painter
+    from migrator.review.painter import Painter
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return Painter(colour, shutil.get_terminal_size((110, 24)).columns if sys.stdout.isatty() else 110)

@@ -13,8 +13,9 @@ from migrator.model.inventory import Finding
 from migrator.model.plan import PortMapEntry
 from migrator.model.reference import ResourceRef
 from migrator.planning.document import FORMAT_VERSION, describe_ref
+from migrator.review.painter import Painter
 from migrator.review.summary import count, count_changes, title_plan
-from migrator.review.text import Painter, write_plan
+from migrator.review.text import write_plan
 
 Port = tuple[ResourceRef, str | None, int, str]
 """A host port as all clusters know it: workload, the one pod that it is about, number, protocol."""

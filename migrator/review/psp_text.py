@@ -19,7 +19,7 @@ from migrator.rules.pod_security_policy import (
 from migrator.yaml.write import write_flow
 
 if TYPE_CHECKING:
-    from migrator.review.text import Painter
+    from migrator.review.painter import Painter
 
 _LISTED = 20
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrator.planning.document import FORMAT_VERSION, describe_ref
-from migrator.review.text import Painter
+from migrator.review.painter import Painter
 from migrator.simulation.services import NodePort
 from migrator.simulation.simulate import NodeLoss, NodeState, Pending, Simulation, State
 

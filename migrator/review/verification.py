@@ -7,7 +7,7 @@ from typing import Any
 
 from migrator.model.reference import Location, ResourceRef
 from migrator.planning.document import FORMAT_VERSION, describe_ref
-from migrator.review.text import Painter
+from migrator.review.painter import Painter
 from migrator.verification.claim import Claim, Note, Proof
 from migrator.verification.verify import list_claims
 

@@ -12,7 +12,7 @@ from migrator.errors import InputError, MigratorError
 from migrator.fleet import is_fleet, plan_fleet
 from migrator.model.fleet import Fleet
 from migrator.review.fleet import describe_fleet, write_fleet
-from migrator.review.text import Painter
+from migrator.review.painter import Painter
 from migrator.run import Request, Run
 from tests.cli.command_line import run
 from tests.cluster.api_server import ApiServer, serving

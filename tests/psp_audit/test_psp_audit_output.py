@@ -10,7 +10,8 @@ from migrator.errors import InputError
 from migrator.psp.authorize import Identity
 from migrator.review.audit import Audit
 from migrator.review.document import describe_audit
-from migrator.review.text import Painter, write_audit
+from migrator.review.painter import Painter
+from migrator.review.text import write_audit
 from migrator.rules.pod_security_policy import parse_requester
 from migrator.run import Request, Run
 from tests.cli.command_line import run

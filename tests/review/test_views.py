@@ -14,8 +14,9 @@ from migrator.rendering.diff import write_diff
 from migrator.review.fields import compare_objects, write_fields, write_fields_json
 from migrator.review.html import write_page
 from migrator.review.markdown import LIMIT, write_comment
+from migrator.review.painter import Painter
 from migrator.review.sarif import write_sarif
-from migrator.review.text import Painter, write_plan
+from migrator.review.text import write_plan
 from migrator.review.views import write_view
 from tests.review.page import read_page
 from tests.review.plans import SECRET_VALUES, SECRETS, Planned, make_policy, plan_everything, plan_folder

@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from migrator.model.world import World
 from migrator.planning.plan import plan_changes
 from migrator.policy.load import parse_policy
+from migrator.review.painter import Painter
 from migrator.review.simulation import write_simulation
-from migrator.review.text import Painter
 from migrator.simulation.simulate import Simulation, simulate
 from migrator.sources.nodes import find_nodes
 from migrator.sources.read import ReadOptions, read_sources
