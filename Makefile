@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONHASHSEED ?= 0
+# Installed programs are compiled once. Compiling at every start, as containers often ask for, would be measured, and
+# hundreds of tests start the program.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint wheel-test browser-test conformance bench bench-large clean
