@@ -161,9 +161,10 @@ def find_node(root: Node, path: FieldPath) -> Node | None:
 def find_child(node: Node, step: str | int) -> Node | None:
     """Find a mapping's value by key (of duplicates the last) or a sequence's item by index."""
     if type(node) is MappingNode:
-        for key, value in reversed(node.value):
-            if type(key) is ScalarNode and key.value == step:
-                return value
+        # The properties of nodes cost more than the comparison.
+        for key, value in reversed(node.args[1]):
+            if type(key) is ScalarNode and key.args[1] == step:
+                return value  # type: ignore[no-any-return]
     elif type(node) is SequenceNode and isinstance(step, int) and step < len(node.value):
         return node.value[step]
     return None
@@ -175,7 +176,8 @@ def find_nearest(root: Node, path: FieldPath) -> Node:
     nearest: Node = root
     for step in path:
         if type(node) is MappingNode:
-            pair = next(((k, v) for k, v in reversed(node.value) if type(k) is ScalarNode and k.value == step), None)
+            pairs = reversed(node.args[1])
+            pair = next((pair for pair in pairs if type(pair[0]) is ScalarNode and pair[0].args[1] == step), None)
             if pair is None:
                 break
             nearest, node = pair
