@@ -1,6 +1,6 @@
 """The command line: parse, call, print."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: typer would evaluate every annotation's text three times at each start.
 
 import gc
 import os
@@ -228,7 +228,7 @@ def audit(
     _exit(TROUBLE if made.inventory.errors else 1 if level and _violates(made.workloads, level) else 0)
 
 
-def _violates(workloads: Iterable[Workload], level: str) -> bool:
+def _violates(workloads: "Iterable[Workload]", level: str) -> bool:
     return any(
         violation.counts_at(level)
         for workload in workloads
@@ -485,7 +485,7 @@ def apply(
     _exit(TROUBLE if inventory.errors else 1 if needs_person and not exit_zero else 0)
 
 
-def _copied_sources(made: Plan, inventory: Inventory) -> list[str]:
+def _copied_sources(made: "Plan", inventory: "Inventory") -> list[str]:
     """Give the sources that `--out` copies: not those of which all that was read became something else."""
     if not any(file.translated for file in inventory.files):
         return list(made.sources)
@@ -678,7 +678,7 @@ def schema(
         _print(write_schema(PlanForm))
 
 
-def _painter() -> Painter:
+def _painter() -> "Painter":
     import shutil
 
     from migrator.review.text import Painter
@@ -687,7 +687,7 @@ def _painter() -> Painter:
     return Painter(colour, shutil.get_terminal_size((110, 24)).columns if sys.stdout.isatty() else 110)
 
 
-def _print_view(form: str, made: Plan, changes: Sequence[FileChange]) -> None:
+def _print_view(form: str, made: "Plan", changes: "Sequence[FileChange]") -> None:
     from migrator.review.views import write_view
 
     _print(write_view(form, made, changes))
