@@ -1,6 +1,6 @@
 """The command line: parse, call, print."""
 
-# Without `from __future__ import annotations`: typer would evaluate every annotation's text three times at each start.
+# Without `from __future__ import annotations`, which has typer evaluate each annotation three times at every start.
 
 import gc
 import os
