@@ -41,7 +41,7 @@ demo: $(VENV)/installed ## plans, diffs and a proof of the samples; writes nothi
 	$(BIN)/migrator verify samples/host-port $(VENV)/demo
 
 test: $(VENV)/ready ## the quick suite: Python only
-	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel and not browser"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not conformance and not wheel and not browser"
 
 lint: $(VENV)/ready ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-from migrator.cli import main
+import typer.main
+
+from migrator.cli import app, main
 from migrator.rendering.diff import write_diff
 from migrator.run import Request, Run
 
@@ -72,6 +74,9 @@ def load_once() -> None:
     plan, inventory = run.make_plan("all")
     write_diff(run.render(plan, inventory))
     run.describe(plan)
+    # typer builds all commands anew whenever it is called.
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(app)
 
 
 def _become_migrator(
