@@ -42,6 +42,7 @@ def main() -> None:
     """Run the command line; trouble ends with one message on stderr and exit code 2."""
     # One run, then the process ends: collecting cycles would only walk over what is still in use.
     gc.disable()
+    _leave_out_others(sys.argv[1:2])
     try:
         app()
     except MigratorError as error:
@@ -63,6 +64,14 @@ def main() -> None:
 
         traceback.print_exc()
         _fail("a defect of migrator; nothing was written. Please report what stands above")
+
+
+def _leave_out_others(named: list[str]) -> None:
+    """Leave out the commands that are not asked for: typer makes the options of every command at each start."""
+    asked = [
+        command for command in app.registered_commands if command.callback and command.callback.__name__ in named
+    ]
+    app.registered_commands = asked or app.registered_commands
 
 
 def _leave(code: int) -> NoReturn:

@@ -14,9 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-import typer.main
-
-from migrator.cli import app, main
+from migrator.cli import main
 from migrator.rendering.diff import write_diff
 from migrator.run import Request, Run
 
@@ -74,9 +72,6 @@ def load_once() -> None:
     plan, inventory = run.make_plan("all")
     write_diff(run.render(plan, inventory))
     run.describe(plan)
-    # typer builds all commands anew whenever it is called.
-    typer.main.get_command = cache(typer.main.get_command)
-    typer.main.get_command(app)
 
 
 def _become_migrator(
