@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONHASHSEED ?= 0
+# Installed programs are compiled once. Compiling at every start, as containers often ask for, would be measured, and
+# hundreds of tests start the program.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint wheel-test browser-test conformance bench bench-large clean
@@ -39,7 +42,7 @@ demo: $(VENV)/installed ## plans, diffs and a proof of the samples; writes nothi
 	$(BIN)/migrator verify samples/host-port $(VENV)/demo
 
 test: $(VENV)/ready ## the quick suite: Python only
-	$(BIN)/python -m pytest -n auto -m "not conformance and not wheel and not browser"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not conformance and not wheel and not browser"
 
 lint: $(VENV)/ready ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """The command line: parse, call, print."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`, which has typer evaluate each annotation three times at every start.
 
 import gc
 import os
@@ -43,6 +43,7 @@ def main() -> None:
     """Run the command line; trouble ends with one message on stderr and exit code 2."""
     # One run, then the process ends: collecting cycles would only walk over what is still in use.
     gc.disable()
+    _leave_out_others(sys.argv[1:2])
     try:
         app()
     except MigratorError as error:
@@ -64,6 +65,14 @@ def main() -> None:
 
         traceback.print_exc()
         _fail("a defect of migrator; nothing was written. Please report what stands above")
+
+
+def _leave_out_others(named: list[str]) -> None:
+    """Leave out the commands that are not asked for: typer makes the options of every command at each start."""
+    asked = [
+        command for command in app.registered_commands if command.callback and command.callback.__name__ in named
+    ]
+    app.registered_commands = asked or app.registered_commands
 
 
 def _leave(code: int) -> NoReturn:
@@ -240,7 +249,7 @@ def audit(
     _exit(TROUBLE if made.inventory.errors else 1 if level and _violates(made.workloads, level) else 0)
 
 
-def _violates(workloads: Iterable[Workload], level: str) -> bool:
+def _violates(workloads: "Iterable[Workload]", level: str) -> bool:
     return any(
         violation.counts_at(level)
         for workload in workloads
@@ -532,7 +541,7 @@ def apply(
     _exit(TROUBLE if inventory.errors else 1 if needs_person and not exit_zero else 0)
 
 
-def _copied_sources(made: Plan, inventory: Inventory) -> tuple[list[str], frozenset[str]]:
+def _copied_sources(made: "Plan", inventory: "Inventory") -> tuple[list[str], frozenset[str]]:
     """Give the sources that `--out` copies, and the files in them that became something else.
 
     A cluster is not copied, nor is a source that holds nothing but Rancher stacks, and files that are no manifests.
@@ -739,7 +748,7 @@ def schema(
         _print(write_schema(PlanForm))
 
 
-def _painter() -> Painter:
+def _painter() -> "Painter":
     import shutil
 
     from migrator.review.painter import Painter
@@ -748,7 +757,7 @@ def _painter() -> Painter:
     return Painter(colour, shutil.get_terminal_size((110, 24)).columns if sys.stdout.isatty() else 110)
 
 
-def _print_view(form: str, made: Plan, changes: Sequence[FileChange]) -> None:
+def _print_view(form: str, made: "Plan", changes: "Sequence[FileChange]") -> None:
     from migrator.review.views import write_view
 
     _print(write_view(form, made, changes))

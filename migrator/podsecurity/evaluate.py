@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from migrator.model.field import FieldPath
 from migrator.podsecurity.level import BASELINE, PRIVILEGED, RESTRICTED, Level
-from migrator.podsecurity.pod import MalformedPodError, Pod, read_pod
+from migrator.podsecurity.pod import MalformedPodError, Pod, pack_seen, read_pod
 from migrator.podsecurity.registry import ActiveCheck, list_active_checks
 from migrator.podsecurity.version import PolicyVersion
+
+KNOWN_PODS = 4096
+"""Verdicts that are kept: the pods of a cluster are many of few sorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,12 @@ def evaluate_pod(metadata: Mapping[str, Any], spec: Mapping[str, Any], version: 
     than the checks know is judged as the newest.
     Raises MalformedPodError where a field has not the type that the API gives it.
     """
-    violations = tuple(_run_checks(read_pod(metadata, spec), list_active_checks(version)))
+    return _evaluate_seen(pack_seen(metadata, spec), version)
+
+
+@lru_cache(KNOWN_PODS)
+def _evaluate_seen(seen: bytes, version: PolicyVersion) -> Evaluation:
+    violations = tuple(_run_checks(read_pod(*marshal.loads(seen)), list_active_checks(version)))
     return Evaluation(_find_level(violations), violations)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import marshal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,20 @@ Object = Mapping[str, Any]
 _EMPTY: Object = {}
 # The order in which upstream visits them (policy/visitor.go), which is the order of names in a detail.
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+# What the checks read; of other fields they see nothing, so pods that differ only there are judged once.
+_POD_FIELDS = ("hostIPC", "hostNetwork", "hostPID", "hostUsers", "os", "securityContext")
+_CONTAINER_FIELDS = (
+    "name",
+    "ports",
+    "securityContext",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+)
+_ANNOTATION_MARK = ".security."
+# The version of marshal that writes equal data in equal bytes: later ones tell whether objects are shared.
+_BY_VALUE = 2
 
 
 class MalformedPodError(ValueError):
@@ -71,6 +86,37 @@ def read_pod(metadata: Object, spec: Object) -> Pod:
         ),
         volumes=_read_objects(spec, "volumes"),
     )
+
+
+def pack_seen(metadata: Object, spec: Object) -> bytes:
+    """Pack what the checks see of a pod: (metadata, spec) with nothing else in them.
+
+    Of a volume's sources that is whether they are there. What is not of its type stays, for `read_pod` to refuse.
+    """
+    seen = {key: spec[key] for key in _POD_FIELDS if key in spec}
+    for key in _CONTAINER_LISTS:
+        if key in spec:
+            seen[key] = _each(spec[key], _see_container)
+    if "volumes" in spec:
+        seen["volumes"] = _each(spec["volumes"], _see_volume)
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, dict):
+        annotations = {key: value for key, value in annotations.items() if _ANNOTATION_MARK in key}
+    return marshal.dumps(({"annotations": annotations}, seen), _BY_VALUE)
+
+
+def _each(values: Any, see: Callable[[Object], Object]) -> Any:
+    if not isinstance(values, list):
+        return values
+    return [see(value) if isinstance(value, dict) else value for value in values]
+
+
+def _see_container(container: Object) -> Object:
+    return {key: container[key] for key in _CONTAINER_FIELDS if key in container}
+
+
+def _see_volume(volume: Object) -> Object:
+    return {key: value if key == "name" or value is None else True for key, value in volume.items()}
 
 
 def _read_container(fields: Object, path: FieldPath) -> Container:

@@ -69,13 +69,13 @@ def allocate_node_ports(
         key = (request.workload, request.host_port)
         if key in numbers:
             continue
-        numbers[key] = number = _choose(request, cluster, used | (leaving - {request.host_port}))
+        numbers[key] = number = _choose(request, cluster, used, leaving)
         if number.node_port is not None:
             used.update(request.numbers(number.node_port))
     return numbers
 
 
-def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
+def _choose(request: NumberRequest, cluster: Cluster, used: set[int], leaving: frozenset[int]) -> Number:
     low, high = cluster.node_ports
     table = load_table("rules/host_port.yaml")
     offset = table["offset"] + request.host_port
@@ -91,7 +91,7 @@ def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
     if row["number"] == "unset":
         return Number(None, "unset", because)
     wanted = request.host_port if row["number"] == "same" else offset
-    free = _next_free(request, wanted, high, used)
+    free = _next_free(request, wanted, high, used, leaving)
     if free is None:
         return Number(None, "unset", f"{wanted} and every number above it in the range is taken.")
     if free == wanted:
@@ -99,10 +99,13 @@ def _choose(request: NumberRequest, cluster: Cluster, used: set[int]) -> Number:
     return Number(free, "offset", f"{wanted} is taken; {free} is the next free number.")
 
 
-def _next_free(request: NumberRequest, wanted: int, high: int, used: set[int]) -> int | None:
+def _next_free(request: NumberRequest, wanted: int, high: int, used: set[int], leaving: frozenset[int]) -> int | None:
+    def is_taken(number: int) -> bool:
+        return number in used or (number in leaving and number != request.host_port)
+
     candidate = wanted
     while request.numbers(candidate)[-1] <= high:
-        clash = next((number for number in request.numbers(candidate) if number in used), None)
+        clash = next(filter(is_taken, request.numbers(candidate)), None)
         if clash is None:
             return candidate
         candidate = clash + 1 - request.first_ordinal

@@ -54,16 +54,15 @@ def _write_file(change: FileChange, base: str | None) -> bytes:
     old_name, new_name = _quote(posixpath.join("a", path)), _quote(posixpath.join("b", path))
     if change.old is None:
         content = change.new_content()
-        lines = split_lines(content)
         head = b"--- /dev/null\n+++ %s\n" % _mark(new_name)
-        if not lines:
+        if not content:
             return head
-        body = b"".join(_prefixed(b"+", line) for line in lines)
-        return head + b"@@ -0,0 +1%s @@\n" % (b"" if len(lines) == 1 else b",%d" % len(lines)) + body
+        count = _count_lines(content)
+        body = _prefix_lines(b"+", content)
+        return head + b"@@ -0,0 +1%s @@\n" % (b"" if count == 1 else b",%d" % count) + body
     if change.deleted:
-        lines = split_lines(change.old)
-        body = b"".join(_prefixed(b"-", line) for line in lines)
-        return b"--- %s\n+++ /dev/null\n@@ -%s +0,0 @@\n" % (_mark(old_name), _range(0, len(lines))) + body
+        head = b"--- %s\n+++ /dev/null\n@@ -%s +0,0 @@\n" % (_mark(old_name), _range(0, _count_lines(change.old)))
+        return head + _prefix_lines(b"-", change.old)
     hunks = _write_hunks(change.old, find_line_changes(change.old, change.replacements))
     return b"--- %s\n+++ %s\n" % (_mark(old_name), _mark(new_name)) + hunks if hunks else b""
 
@@ -93,8 +92,17 @@ def split_lines(content: bytes) -> list[bytes]:
     return [*lines, last] if last else lines
 
 
-def _prefixed(prefix: bytes, line: bytes) -> bytes:
-    return prefix + line if line.endswith(b"\n") else prefix + line + b"\n" + NO_NEWLINE
+def _count_lines(content: bytes) -> int:
+    return content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
+
+
+def _prefix_lines(prefix: bytes, content: bytes) -> bytes:
+    """Write a prefix before each line, and say where the last has no end."""
+    if not content:
+        return b""
+    if not content.endswith(b"\n"):
+        return prefix + content.replace(b"\n", b"\n" + prefix) + b"\n" + NO_NEWLINE
+    return prefix + content[:-1].replace(b"\n", b"\n" + prefix) + b"\n"
 
 
 def find_line_changes(old: bytes, replacements: Sequence[Replacement]) -> list[LineChange]:
@@ -188,16 +196,17 @@ def _write_hunk(
     removed = added = context = 0
     position = start
     for change in changes:
-        between = split_lines(old[position : change.start])
-        gone = split_lines(old[change.start : change.end])
-        body += [_prefixed(b" ", item) for item in between]
-        body += [_prefixed(b"-", item) for item in gone]
-        body += [_prefixed(b"+", item) for item in change.lines]
-        context, removed, added = context + len(between), removed + len(gone), added + len(change.lines)
+        between, gone, new = old[position : change.start], old[change.start : change.end], b"".join(change.lines)
+        body += (_prefix_lines(b" ", between), _prefix_lines(b"-", gone), _prefix_lines(b"+", new))
+        context, removed, added = (
+            context + _count_lines(between),
+            removed + _count_lines(gone),
+            added + len(change.lines),
+        )
         position = change.end
-    after = split_lines(old[position:end])
-    body += [_prefixed(b" ", item) for item in after]
-    context += len(after)
+    after = old[position:end]
+    body.append(_prefix_lines(b" ", after))
+    context += _count_lines(after)
     before_count, after_count = context + removed, context + added
     header = b"@@ -%s +%s @@\n" % (
         _range(line, before_count),

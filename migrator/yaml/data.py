@@ -35,7 +35,7 @@ def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
     if type(node) is ScalarNode:
         return _construct_scalar(node)
     tag, items, _, _, _ = node.args
-    if type(tag) is str and tag not in _PLAIN_TAGS:
+    if tag is not None and tag not in _PLAIN_TAGS:
         raise _refuse_tag(node)
     if type(node) is MappingNode:
         return _construct_mapping(node, duplicates)
@@ -53,20 +53,17 @@ def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -
     for key, value in node.args[1]:
         if type(key) is not ScalarNode:
             raise TemplateKeyError("a mapping or a list stands where a key belongs", key.start_mark.index)
-        tag, name, _, _, style = key.args
-        written = _key_texts.get(name) or _write_known_key(name)
-        # Also where both are equal: a key that thousands of objects share stands in memory once.
-        if written == name or (style == "" and type(tag) is not str):
-            name = written
-        if name in result:
-            if duplicates is not None:
-                duplicates.append(key)
-        elif name == _MERGE and _is_merge(key):
-            return _construct_merged(node, duplicates)
+        name = _plain_keys.get(key.args[1])
+        if name is None:
+            if _is_merge(key):
+                return _construct_merged(node, duplicates)
+            name = _construct_key(key)
+        if name in result and duplicates is not None:
+            duplicates.append(key)
         # The scalar branch of `construct` is repeated here: most values are scalars, and a call each is dear.
         if type(value) is ScalarNode:
             tag, text, _, _, style = value.args
-            if type(tag) is not str and len(text) < MAX_SCALAR:
+            if tag is None and len(text) < MAX_SCALAR:
                 result[name] = resolve_plain(text) if style == "" else text
                 continue
         result[name] = construct(value, duplicates)
@@ -74,7 +71,7 @@ def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -
 
 
 def _is_merge(key: Node) -> bool:
-    tagged_otherwise = type(key.tag) is str and key.tag != "tag:yaml.org,2002:merge"
+    tagged_otherwise = key.tag is not None and key.tag != "tag:yaml.org,2002:merge"
     return type(key) is ScalarNode and key.value == _MERGE and key.style == "" and not tagged_otherwise
 
 
@@ -112,7 +109,7 @@ def _construct_scalar(node: ScalarNode) -> Any:
     tag, value, start, _, style = node.args
     if len(value) >= MAX_SCALAR:
         raise TextError(f"a scalar of {len(value)} characters; {MAX_SCALAR} are read at most", start.index)
-    if type(tag) is str:
+    if tag is not None:
         if tag == _STRING_TAG:
             return value
         if tag == _BINARY_TAG:
@@ -137,15 +134,20 @@ def _decode_binary(node: ScalarNode) -> str:
         raise TextError("a !!binary value that is not base64", node.start_mark.index) from None
 
 
-_key_texts: dict[str, str] = {}
+_plain_keys: dict[str, str] = {}
+"""Keys that mean themselves however they are written: one that thousands of objects share stands in memory once."""
 
 
-def _write_known_key(text: str) -> str:
+def _construct_key(key: ScalarNode) -> str:
+    text = key.value
     written = write_key(text)
-    if len(_key_texts) > 100_000:
-        _key_texts.clear()
-    _key_texts[text] = written
-    return written
+    if written != text:
+        return written if key.style == "" and key.tag is None else text
+    if text != _MERGE:
+        if len(_plain_keys) > 100_000:
+            _plain_keys.clear()
+        _plain_keys[text] = text
+    return text
 
 
 def find_node(root: Node, path: FieldPath) -> Node | None:
@@ -159,9 +161,10 @@ def find_node(root: Node, path: FieldPath) -> Node | None:
 def find_child(node: Node, step: str | int) -> Node | None:
     """Find a mapping's value by key (of duplicates the last) or a sequence's item by index."""
     if type(node) is MappingNode:
-        for key, value in reversed(node.value):
-            if type(key) is ScalarNode and key.value == step:
-                return value
+        # The properties of nodes cost more than the comparison.
+        for key, value in reversed(node.args[1]):
+            if type(key) is ScalarNode and key.args[1] == step:
+                return value  # type: ignore[no-any-return]
     elif type(node) is SequenceNode and isinstance(step, int) and step < len(node.value):
         return node.value[step]
     return None
@@ -173,7 +176,8 @@ def find_nearest(root: Node, path: FieldPath) -> Node:
     nearest: Node = root
     for step in path:
         if type(node) is MappingNode:
-            pair = next(((k, v) for k, v in reversed(node.value) if type(k) is ScalarNode and k.value == step), None)
+            pairs = reversed(node.args[1])
+            pair = next((pair for pair in pairs if type(pair[0]) is ScalarNode and pair[0].args[1] == step), None)
             if pair is None:
                 break
             nearest, node = pair

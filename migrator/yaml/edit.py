@@ -105,8 +105,8 @@ def _set_step(parent: Any, step: Any, value: Any, before: tuple[str, ...]) -> No
 
 def same_data(left: Any, right: Any) -> bool:
     """Compare plain data, telling 1 from true and 1.0; the order of keys does not count."""
-    # Both comparisons in C decide nearly always; version 2 of marshal writes the same bytes for the same data.
-    return bool(left == right) and (marshal.dumps(left, 2) == marshal.dumps(right, 2) or _same_types(left, right))
+    # A comparison in C decides nearly always: version 2 of marshal writes the same bytes for the same data.
+    return marshal.dumps(left, 2) == marshal.dumps(right, 2) or (bool(left == right) and _same_types(left, right))
 
 
 def _same_types(left: Any, right: Any) -> bool:
@@ -287,7 +287,7 @@ class _Editor:
         return child
 
     def _key_of(self, node: MappingNode, step: str | int) -> Node:
-        return next(key for key, _ in reversed(node.value) if type(key) is ScalarNode and key.value == step)
+        return next(key for key, _ in reversed(node.args[1]) if type(key) is ScalarNode and key.args[1] == step)
 
     def position_in(self, parent: Node, path: FieldPath) -> int:
         step = path[-1]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from forked import Ran, run
+
+from tests.forks import Ran, run
 
 FULL = bool(os.environ.get("FULL"))
 
@@ -212,7 +213,7 @@ def test_bad_input_ends_with_one_clear_error(bad: Bad, tmp_path: Path) -> None:
     path = write(folder, bad.file, bad.text)
     before = path.read_bytes()
     for command in COMMANDS if FULL else pick_commands(bad.name):
-        assert_clear_error(run(command, folder, PATIENCE), f"{bad.file}:{bad.line}", bad.says)
+        assert_clear_error(run(command, folder, seconds=PATIENCE), f"{bad.file}:{bad.line}", bad.says)
     assert path.read_bytes() == before
     assert sorted(tmp_path.rglob("*")) == [folder, path], "nothing was written"
 
@@ -220,14 +221,14 @@ def test_bad_input_ends_with_one_clear_error(bad: Bad, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [bad for bad in BAD if bad.file == "x.yaml"][::5], ids=lambda bad: bad.name)
 def test_bad_standard_input(bad: Bad, tmp_path: Path) -> None:
     text = bad.text if isinstance(bad.text, bytes) else bad.text.encode()
-    assert_clear_error(run(["apply", "-"], tmp_path, PATIENCE, stdin=text), f"-:{bad.line}:", bad.says)
+    assert_clear_error(run(["apply", "-"], tmp_path, seconds=PATIENCE, stdin=text), f"-:{bad.line}:", bad.says)
 
 
 def test_keep_going_names_all_files_and_reads_the_good_one(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "a: [\n")
     write(tmp_path, "b.yaml", DEPLOYMENT)
     write(tmp_path, "c.yaml", "b: }\n")
-    ran = run(["diff", ".", "--keep-going"], tmp_path, PATIENCE)
+    ran = run(["diff", ".", "--keep-going"], tmp_path, seconds=PATIENCE)
     assert ran.code == 2
     assert b"-          hostPort: 80" in ran.out
     assert [line.split(":")[1].strip() for line in ran.err.splitlines() if "error:" in line] == ["a.yaml", "c.yaml"]
@@ -235,7 +236,7 @@ def test_keep_going_names_all_files_and_reads_the_good_one(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_missing_file(command: list[str], tmp_path: Path) -> None:
-    ran = run([command[0], "absent.yaml", *command[2:]], tmp_path, PATIENCE)
+    ran = run([command[0], "absent.yaml", *command[2:]], tmp_path, seconds=PATIENCE)
     assert_clear_error(ran, "absent.yaml", "cannot be read: no such file or directory")
 
 
@@ -254,7 +255,7 @@ def test_no_permission_to_read(closed: str, open_folder: Path) -> None:
     target = inner if closed == "folder" else path
     target.chmod(0)
     try:
-        ran = run(["plan", "."], open_folder, PATIENCE, nobody=os.geteuid() == 0)
+        ran = run(["plan", "."], open_folder, seconds=PATIENCE, nobody=os.geteuid() == 0)
         assert_clear_error(
             ran, "inner" if closed == "folder" else "inner/x.yaml", "cannot be read: permission denied"
         )
@@ -271,7 +272,7 @@ def test_scalar_of_200_megabytes(kind: str, tmp_path: Path) -> None:
         for _ in range(200):
             file.write("y" * 1_000_000)
         file.write("\n")
-    ran = run(["plan", "."], tmp_path, 3 * PATIENCE)
+    ran = run(["plan", "."], tmp_path, seconds=3 * PATIENCE)
     if kind == "ConfigMap":
         assert ran.code == 0, "nothing of it is looked at"
     else:
@@ -308,9 +309,9 @@ def test_what_looks_odd_is_data(name: str, tmp_path: Path) -> None:
     path = write(tmp_path, "x.yaml", ODD[name])
     before = path.read_bytes()
     for command in COMMANDS[:4] if FULL else [COMMANDS[2]]:
-        ran = run(command, tmp_path, PATIENCE)
+        ran = run(command, tmp_path, seconds=PATIENCE)
         assert (ran.code, ran.err) == (0, ""), command
-    assert run(["apply", "-"], tmp_path, PATIENCE, stdin=before).out == before
+    assert run(["apply", "-"], tmp_path, seconds=PATIENCE, stdin=before).out == before
     assert [file.name for file in tmp_path.iterdir()] == ["x.yaml"]
     assert path.read_bytes() == before
 
@@ -339,7 +340,7 @@ EDITED = {
 @pytest.mark.parametrize("name", EDITED)
 def test_what_looks_odd_is_edited_like_anything_else(name: str, tmp_path: Path) -> None:
     text = EDITED[name]
-    ran = run(["apply", "-"], tmp_path, PATIENCE, stdin=text.encode())
+    ran = run(["apply", "-"], tmp_path, seconds=PATIENCE, stdin=text.encode())
     assert (ran.code, ran.err) == (0, "")
     first = text.partition("---\n")[0]
     kept = [line for line in first.splitlines() if "hostPort" not in line]
@@ -350,7 +351,9 @@ def test_what_looks_odd_is_edited_like_anything_else(name: str, tmp_path: Path) 
 
 def test_repeated_key_is_refused_with_its_line(tmp_path: Path) -> None:
     write(tmp_path, "x.yaml", DEPLOYMENT + "          hostPort: 81\n")
-    assert_clear_error(run(["diff", "."], tmp_path, PATIENCE), "x.yaml:18", "the key `hostPort` is given twice")
+    assert_clear_error(
+        run(["diff", "."], tmp_path, seconds=PATIENCE), "x.yaml:18", "the key `hostPort` is given twice"
+    )
 
 
 @pytest.mark.parametrize("name", ["../../etc/cron.d/x", "/etc/x", "a/b", "..", ".", "x\\y", "a b", "Ü", "x" * 300])
@@ -360,7 +363,7 @@ def test_odd_names_write_nothing_elsewhere(name: str, kind: str, tmp_path: Path)
     service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: NAME}\nspec: {selector: {app: web}}\n"
     texts = {"Deployment": DEPLOYMENT.replace("name: web", "name: NAME", 1), "Service": DEPLOYMENT + service}
     write(folder, "x.yaml", texts[kind].replace("NAME", json.dumps(name)))
-    ran = run(["apply", ".", "--out", "../out"], folder, PATIENCE)
+    ran = run(["apply", ".", "--out", "../out"], folder, seconds=PATIENCE)
     assert "Traceback" not in ran.err
     assert ran.code in (0, 1, 2)
     for path in tmp_path.rglob("*"):

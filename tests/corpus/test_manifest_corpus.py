@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from tests.forks import Ran, run
 
 REPOSITORY = Path(__file__).parents[2]
 CORPUS = REPOSITORY.parent / "shared" / "corpora" / "manifests"
@@ -40,24 +41,22 @@ class Tree:
     after: dict[str, str]
 
 
-def migrate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "migrator", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(command, cwd=folder, capture_output=True, env=environment, timeout=300, check=False)
+def migrate(folder: Path, *arguments: str) -> Ran:
+    return run(arguments, folder, seconds=300)
 
 
 def diff(folder: Path) -> bytes:
     """Make the diff; files with a key given twice are refused, rightly, and left out."""
     ran = migrate(folder, "diff", ".", "--only", "host-port", "-q")
-    refused = REPEATED_KEY.match(ran.stderr.decode())
+    refused = REPEATED_KEY.match(ran.err)
     if refused:
         lines = (folder / refused["path"]).read_text().split("\n")
         assert refused["key"] in lines[int(refused["line"]) - 1]
         (folder / refused["path"]).unlink()
         return diff(folder)
-    assert ran.returncode in (0, 1), ran.stderr.decode()[-2000:]
-    assert b"Traceback" not in ran.stderr
-    return ran.stdout
+    assert ran.code in (0, 1), ran.err[-2000:]
+    assert "Traceback" not in ran.err
+    return ran.out
 
 
 def insert_host_ports(text: str) -> str:
@@ -100,9 +99,9 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_every_file_is_read(output: str) -> None:
     ran = migrate(REPOSITORY, "audit", str(CORPUS), "-o", output)
-    assert (ran.returncode, b"Traceback" in ran.stderr) == (0, False), ran.stderr.decode()
+    assert (ran.code, "Traceback" in ran.err) == (0, False), ran.err
     if output == "json":
-        document = json.loads(ran.stdout)
+        document = json.loads(ran.out)
         assert len(document["workloads"]) > 300
         assert len(document["unread"]) < 10
 

@@ -71,10 +71,10 @@ def list_edited(plan: Plan, inventory: Inventory) -> list[tuple[Object | None, O
 
 def patch(folder: Path, item: Object, namespace: str | None = None) -> Object | None:
     """Patch an object as the kustomization in `folder` does; None where it deletes it."""
-    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    kustomization = yaml.load((folder / "kustomization.yaml").read_text(), yaml.CSafeLoader)
     for entry in kustomization.get("patches", ()):
         if _is_target(entry["target"], item, namespace):
-            operations = yaml.safe_load((folder / entry["path"]).read_text())
+            operations = yaml.load((folder / entry["path"]).read_text(), yaml.CSafeLoader)
             if isinstance(operations, dict):
                 assert operations["$patch"] == "delete"
                 return None
@@ -92,10 +92,10 @@ def _is_target(target: Object, item: Object, namespace: str | None) -> bool:
 
 def list_added(folder: Path) -> Iterator[Object]:
     """List the objects that the kustomization in `folder` adds, as they stand in its files."""
-    for entry in yaml.safe_load((folder / "kustomization.yaml").read_text()).get("resources", ()):
+    for entry in yaml.load((folder / "kustomization.yaml").read_text(), yaml.CSafeLoader).get("resources", ()):
         path = folder / entry
         if entry.startswith("added-"):
-            below = yaml.safe_load((path / "kustomization.yaml").read_text())
+            below = yaml.load((path / "kustomization.yaml").read_text(), yaml.CSafeLoader)
             for name in below["resources"]:
                 yield from load_objects((path / name).read_bytes())
         elif path.is_file():

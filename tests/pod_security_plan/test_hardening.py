@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from migrator.sources.tables import load_table
 from migrator.strategies import hardening
 from migrator.strategies.hardening import describe_strategy, is_mechanical
 from migrator.yaml.edit import apply_to_data
+from tests.samples.command_line import run_migrator
 
 FOLDER = Path(hardening.__file__).parent
 CASES = Path(__file__).parent
@@ -178,11 +177,6 @@ def test_baseline_takes_only_hosts_directories_that_nobody_mounts() -> None:
 def test_a_field_goes_where_a_person_would_write_it(spec: dict[str, Any], op: str, before: tuple[str, ...]) -> None:
     edit = set_field(read_pod({}, spec), ("spec", "securityContext", "runAsNonRoot"), True)
     assert (edit.op, edit.before) == (op, before)
-
-
-def run_migrator(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "migrator", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_audit_says_what_it_would_take() -> None:

@@ -100,7 +100,9 @@ def test_privileged_forbids_nothing() -> None:
     assert evaluate_level({}, {"hostPID": True, "containers": []}, PRIVILEGED, LATEST) == ()
 
 
-def test_every_check_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count how often each check runs, with no verdict known yet."""
     calls: Counter[str] = Counter()
 
     def count(check: ActiveCheck) -> Callable[[Pod], Forbidden | None]:
@@ -114,9 +116,32 @@ def test_every_check_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ActiveCheck(check.id, check.level, count(check), check.overridden) for check in list_active_checks(LATEST)
     )
     monkeypatch.setattr(evaluate, "list_active_checks", lambda version: counted)
+    evaluate._evaluate_seen.cache_clear()
+    return calls
+
+
+def test_every_check_runs_once(calls: Counter[str]) -> None:
     evaluate_pod({}, {"containers": [{"name": "web"}]}, LATEST)
     assert set(calls.values()) == {1}
-    assert len(calls) == len(counted)
+    assert calls.keys() == {check.id for check in list_active_checks(LATEST)}
+
+
+def test_pods_that_no_check_can_tell_apart_are_judged_once(calls: Counter[str]) -> None:
+    verdicts = [
+        evaluate_pod(
+            {"annotations": {"checksum": name}},
+            {
+                "containers": [{"name": "web", "image": name}],
+                "volumes": [{"name": "data", "configMap": {"name": name}}],
+            },
+            LATEST,
+        )
+        for name in ("one", "two")
+    ]
+    assert verdicts[0] == verdicts[1]
+    assert set(calls.values()) == {1}
+    evaluate_pod({}, {"containers": [{"name": "web", "ports": [{"hostPort": 80}]}]}, LATEST)
+    assert set(calls.values()) == {2}
 
 
 @pytest.mark.parametrize(

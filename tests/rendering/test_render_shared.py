@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.samples.command_line import Result, run_migrator
 
 HEAD = """\
 apiVersion: apps/v1
@@ -41,10 +41,9 @@ ALONE = {
 }
 
 
-def diff(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+def diff(folder: Path, text: str) -> Result:
     (folder / "x.yaml").write_text(text)
-    command = [sys.executable, "-m", "migrator", "diff", str(folder / "x.yaml"), "--only", "host-port", "-q"]
-    return subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    return run_migrator(folder, "diff", "x.yaml", "--only", "host-port", "-q")
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -28,13 +28,17 @@ from migrator.model.plan import Change, Plan
 from migrator.planning.plan import Selection, plan_changes
 from migrator.policy.load import built_in_policy
 from migrator.rendering.render import FileChange, render_plan
+from migrator.sources.ranges import TASK_SIZE
 from migrator.sources.read import PARALLEL_FROM, ReadOptions, read_sources
 from migrator.templates import render_object
 
+FULL = bool(os.environ.get("FULL"))
+SMALLER = 1 if FULL else 10
+"""By how much the input is smaller from which on processes share it, and its pieces with it."""
 MANY = settings(
-    max_examples=1500 if os.environ.get("FULL") else 50,
+    max_examples=1500 if FULL else 25,
     deadline=None,
-    derandomize=not os.environ.get("FULL"),
+    derandomize=not FULL,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
     database=None,
@@ -281,7 +285,7 @@ def write_large(form: str) -> Whole:
         port = {"containerPort": 80, "hostPort": 8000 + number}
         pod = {"containers": [{"name": "c", "image": "c:1", "ports": [port]}]}
         objects.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"w{number}"}, "spec": pod})
-        text = {"text": f"{'é' * 40_000} {number}"}
+        text = {"text": f"{'é' * (40_000 // SMALLER)} {number}"}
         objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": text})
     if form in ("json", "dense json"):
         data = {"apiVersion": "v1", "kind": "List", "items": objects, "metadata": {"items": []}}
@@ -295,9 +299,11 @@ def write_large(form: str) -> Whole:
 
 
 @pytest.mark.parametrize("form", ["stream", "list", "json", "dense json"])
-def test_processes_read_what_one_does(form: str, tmp_path: Path) -> None:
+def test_processes_read_what_one_does(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("migrator.sources.read.PARALLEL_FROM", PARALLEL_FROM // SMALLER)
+    monkeypatch.setattr("migrator.sources.ranges.TASK_SIZE", TASK_SIZE // SMALLER)
     whole = write_large(form)
-    assert len(whole.content) > PARALLEL_FROM
+    assert len(whole.content) > PARALLEL_FROM // SMALLER
     alone, shared = (read(whole, tmp_path, jobs) for jobs in (1, 2))
     assert shared == alone
     assert not alone.errors

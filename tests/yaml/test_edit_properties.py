@@ -19,7 +19,7 @@ from migrator.yaml.nodes import compose
 from migrator.yaml.scan import decode
 
 MANY = settings(
-    max_examples=2000 if os.environ.get("FULL") else 40,
+    max_examples=2000 if os.environ.get("FULL") else 25,
     deadline=None,
     derandomize=not os.environ.get("FULL"),
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
