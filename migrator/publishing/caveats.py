@@ -11,12 +11,13 @@ from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.publishing.node_ports import Number, static_band_end
-from migrator.rules.match import match_facts
+from migrator.rules.match import Matcher
 from migrator.rules.rollout import describe_workaround
 from migrator.rules.spread import is_spread
 from migrator.sources.tables import load_table
 from migrator.templates import render_text
 
+_NEVER: Mapping[str, Any] = {"strategies": []}
 NAMED = 4
 """Names that a sentence lists before it counts."""
 
@@ -29,12 +30,10 @@ class Caveat(NamedTuple):
 
 
 @cache
-def _list_rows(strategy: str) -> tuple[tuple[Mapping[str, Any], bool], ...]:
-    """List the caveats, each with whether its `match` can hold for a strategy."""
-    return tuple(
-        (row, "match" in row and strategy in row["match"].get("strategies", (strategy,)))
-        for row in load_table("rules/caveats.yaml")
-    )
+def _load_caveats() -> tuple[Sequence[Mapping[str, Any]], Matcher]:
+    """Load the caveats; those without a `match` are named by rows, and match nothing themselves."""
+    rows: Sequence[Mapping[str, Any]] = load_table("rules/caveats.yaml")
+    return rows, Matcher([row.get("match", _NEVER) for row in rows])
 
 
 def find_caveats(
@@ -47,6 +46,7 @@ def find_caveats(
 
     `keeps_others` tells whether the workload keeps host ports besides these.
     """
+    rows, matcher = _load_caveats()
     workload = decisions[0].workload
     policies = world.network_policies_of(workload)
     protocols_of: dict[int, set[str]] = {}
@@ -87,10 +87,11 @@ def find_caveats(
             "rolloutWorkaround": bool(rollout_text),
             "rolloutText": rollout_text,
         }
+        matching, named = matcher.find_rows(facts), decision.reason.caveats
         found[index] = tuple(
             Caveat(render_text(row["text"], facts), tuple(row.get("sources", ())))
-            for row, can_hold in _list_rows(decision.strategy)
-            if row["id"] in decision.reason.caveats or (can_hold and match_facts(row["match"], facts))
+            for position, row in enumerate(rows)
+            if position in matching or row["id"] in named
         )
     return found
 

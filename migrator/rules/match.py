@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 
@@ -26,3 +26,24 @@ def _holds(wanted: Any, actual: Any) -> bool:
     if isinstance(actual, frozenset):
         return not actual.isdisjoint(choices)
     return actual in choices
+
+
+class Matcher:
+    """Finds the rows of a table that facts match, given each row's `match`.
+
+    Thousands of ports share the facts that a table asks for: equal ones are compared once. Facts have to be hashable.
+    """
+
+    def __init__(self, matches: Sequence[Mapping[str, Any]]) -> None:
+        self.matches = tuple(matches)
+        self._names = tuple(dict.fromkeys(name for match in matches for name in match))
+        self._found: dict[tuple[Hashable, ...], frozenset[int]] = {}
+
+    def find_rows(self, facts: Mapping[str, Any]) -> frozenset[int]:
+        """Find the rows that match, by their positions; raises KeyError for a fact that does not exist."""
+        key = tuple([facts[name] for name in self._names])
+        found = self._found.get(key)
+        if found is None:
+            found = frozenset(index for index, match in enumerate(self.matches) if match_facts(match, facts))
+            self._found[key] = found
+        return found

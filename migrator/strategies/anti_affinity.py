@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
 
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.plan import Change
@@ -40,10 +42,7 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
         and group.world.policy.cluster.version >= MATCH_LABEL_KEYS
         and workload.ref.kind == "Deployment"
     )
-    text = render_template(
-        "anti_affinity.yaml.j2", labels=labels, required=spread == "required", by_revision=by_revision
-    )
-    term = load_text(text)
+    term = _fill_in(_load_term(spread == "required", by_revision), labels)
     key = f"{spread}DuringSchedulingIgnoredDuringExecution"
     path = (*workload.kind.template, "spec", "affinity", "podAntiAffinity", key, APPEND)
     what = "two replicas stay on different nodes" if spread == "required" else "replicas prefer different nodes"
@@ -62,3 +61,17 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
     )
     if spread == "required" and not by_revision:
         yield from replace_before_adding(group.workload, decision, group.reason)
+
+
+@cache
+def _load_term(required: bool, by_revision: bool) -> Any:
+    """Load the term that the template makes, for labels that are yet to come."""
+    text = render_template("anti_affinity.yaml.j2", labels={"app": "any"}, required=required, by_revision=by_revision)
+    return load_text(text)
+
+
+def _fill_in(term: Any, labels: Mapping[str, str]) -> Any:
+    """Give a copy of a term with these labels: rendering and reading it for every workload would be dear."""
+    if isinstance(term, dict):
+        return {key: dict(labels) if key == "matchLabels" else _fill_in(item, labels) for key, item in term.items()}
+    return [_fill_in(item, labels) for item in term] if isinstance(term, list) else term
