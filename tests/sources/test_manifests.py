@@ -251,3 +251,14 @@ def test_a_json_list_on_one_line_is_composed_once(monkeypatch: pytest.MonkeyPatc
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     assert len(read(text, "x.json").workloads) == 5
     assert composed == [text]
+
+
+def test_a_protocol_in_small_letters_is_read_as_what_it_says() -> None:
+    workload = read(POD.replace("hostPort: 80\n", "hostPort: 80\n      protocol: udp\n")).workloads[0]
+    assert [port.protocol for port in workload.host_ports] == ["UDP", "TCP"]
+
+
+def test_a_protocol_that_does_not_exist_is_refused_with_its_line() -> None:
+    error = read(POD.replace("hostPort: 80\n", "hostPort: 80\n      protocol: HTTP\n")).errors[0]
+    assert "protocol: 'HTTP' is no protocol: it is TCP, UDP or SCTP" in str(error)
+    assert error.line == 10
