@@ -68,6 +68,7 @@ def find_caveats(
         node_port = number.node_port if number else None
         facts = {
             **decision.facts,
+            "decisions": decision.row,
             "strategies": decision.strategy,
             "externalTrafficPolicies": decision.options.get("externalTrafficPolicy", "Cluster"),
             "trafficDistributions": "PreferSameNode" if decision.facts["preferSameNode"] else "Local",

@@ -32,6 +32,15 @@ _NOT_COPIED = frozenset(
         "argocd.argoproj.io/instance",
         "kustomize.toolkit.fluxcd.io/name",
         "kustomize.toolkit.fluxcd.io/namespace",
+        "helm.toolkit.fluxcd.io/name",
+        "helm.toolkit.fluxcd.io/namespace",
+        # Whoever tracks its objects by these deletes what it did not make itself.
+        "objectset.rio.cattle.io/hash",
+        "applyset.kubernetes.io/part-of",
+        "olm.owner",
+        "olm.owner.kind",
+        "olm.owner.namespace",
+        "olm.managed",
         "pod-template-hash",
         "controller-revision-hash",
     )

@@ -27,7 +27,15 @@ CLIENTS_ANNOTATION = "migrator.dev/clients"
 IGNORE_PREFIX = "ignore-rule.migrator.dev/"
 CLIENTS = ("external", "node", "cluster", "none")
 
-_APP_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/component", "k8s-app", "app", "name", "component")
+_APP_LABELS = (
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/component",
+    "k8s-app",
+    "app",
+    "name",
+    "component",
+    "istio",
+)
 _PER_NODE = "perNode"
 _POD_HASHES = frozenset(("pod-template-hash", "controller-revision-hash", "pod-template-generation"))
 _FIRST_ROWS = frozenset(("follows-owner", "owner-elsewhere", "zero", "ignored"))
@@ -111,7 +119,7 @@ def _decide(
     elif row.finding is not None and not (
         row.finding == "host-network" and read_ignore_reason(workload, "host-network") is not None
     ):
-        severity: Any = "error" if row.finding == "selector" else "info"
+        severity: Any = "error" if row.finding in ("selector", "port") else "info"
         message = f"{port.host_port}/{port.protocol} of {workload.ref.kind}/{workload.ref.name} is kept: {because}"
         rule = row.finding if row.finding == "host-network" else ID
         finding = Finding(rule, severity, message, workload.ref, workload.location)
@@ -143,6 +151,8 @@ def say_why_impossible(strategy: str, facts: Mapping[str, Any]) -> str | None:
         return None
     if facts["hostNetwork"] and facts["ports"]:
         return "the pod shares its node's network, so the API server would write the hostPort back"
+    if strategy in _NEEDS_SERVICE and not facts["containerPorts"] and not facts["stack"]:
+        return "its entry names no containerPort, so nothing says where a Service would lead"
     if strategy in _NEEDS_SERVICE and facts["selectors"] == "missing":
         return "the pod template has no labels that a Service could select by"
     if strategy in _NEEDS_SERVICE and facts["selectors"] == "illegal":
@@ -298,8 +308,14 @@ def _roles_of_image(image: str) -> frozenset[str]:
         row["role"]
         for row in load_table("rules/roles.yaml")
         for known in row["images"]
-        if repository == known or repository.endswith("/" + known)
+        if repository == known or repository.endswith("/" + known) or _is_mirror(repository, known)
     )
+
+
+def _is_mirror(repository: str, known: str) -> bool:
+    """Tell whether a repository is a mirror of a known one, as rancher/mirrored-calico-node is of calico/node."""
+    name = repository.rpartition("/")[2]
+    return name.startswith("mirrored-") and name.endswith("-" + known.replace("/", "-"))
 
 
 def find_selector(workload: Workload) -> tuple[tuple[str, str], ...]:

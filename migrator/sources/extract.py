@@ -39,6 +39,7 @@ _NOT_PACKED = frozenset(("command", "args", "env", "envFrom"))
 _CHART_MARKS = ("helm.sh/chart", "chart")
 _CHART_ANNOTATIONS = ("meta.helm.sh/release-name",)
 _EMPTY: Mapping[str, Any] = {}
+_PROTOCOLS = frozenset(("TCP", "UDP", "SCTP"))
 
 
 class FieldError(Exception):
@@ -100,6 +101,13 @@ class ObjectReader:
         if value is not None and not lowest <= value <= 65535:
             raise FieldError((*path, key), f"{value} is no port: ports are {lowest}-65535")
         return value
+
+    def protocol(self, port: Mapping[str, Any], path: FieldPath) -> str:
+        """Give a port's protocol; written small it means what it says, though the API wants it in capitals."""
+        text = self.text(port, "protocol", path) or "TCP"
+        if text.upper() not in _PROTOCOLS:
+            raise FieldError((*path, "protocol"), f"{text!r} is no protocol: it is TCP, UDP or SCTP")
+        return text.upper()
 
     def texts(self, parent: Mapping[str, Any], key: str, path: FieldPath) -> Mapping[str, str]:
         """Give a map of texts, as labels are."""
@@ -270,7 +278,7 @@ def _read_ports(
         if not isinstance(port, dict):
             raise FieldError(here, f"must be a map, is {_describe(port) if port else 'empty'}")
         number = reader.port(port, "containerPort", here, lowest=1) or 0
-        protocol = reader.text(port, "protocol", here) or "TCP"
+        protocol = reader.protocol(port, here)
         port_name = reader.text(port, "name", here)
         host_port = reader.port(port, "hostPort", here)
         entry = None
@@ -386,7 +394,7 @@ def read_service(data: Mapping[str, Any], location: Location, reader: ObjectRead
         ports.append(
             ServicePort(
                 name=reader.text(port, "name", here),
-                protocol=reader.text(port, "protocol", here) or "TCP",
+                protocol=reader.protocol(port, here),
                 port=number,
                 target_port=target or number,
                 node_port=reader.port(port, "nodePort", here) or None,

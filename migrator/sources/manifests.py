@@ -155,9 +155,13 @@ class Lines:
         """Give the position of a field, or of the nearest place above it."""
         if not path and self.start is not None:
             return self.start
+        return find_nearest(self.give_root(), path).start_mark.index
+
+    def give_root(self) -> Node:
+        """Give the node that paths start from, found once: a List's items all ask the same document for it."""
         if self.root is None:
             self.root = self.find_root()
-        return find_nearest(self.root, path).start_mark.index
+        return self.root
 
     def line_of(self, path: FieldPath) -> int:
         """Give the line of a field, or of the nearest place above it."""
@@ -428,7 +432,7 @@ def _read_data(
             inner = Lines(
                 Place(place.path, place.document, index, place.lines_before),
                 lines.text,
-                lambda: lines.root or lines.find_root(),
+                lines.give_root,
             )
             _read_item(data, item, inner, (*at, "items", index), duplicates, settings, read)
     else:
@@ -494,7 +498,7 @@ def _read_object(
 
 
 def _descend(lines: Lines, at: FieldPath) -> Node:
-    root = lines.root or lines.find_root()
+    root = lines.give_root()
     return find_node(root, at) or root
 
 

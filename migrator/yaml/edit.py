@@ -117,13 +117,18 @@ def _same_types(left: Any, right: Any) -> bool:
     return type(left) is type(right)
 
 
+def _is_like_json(text: str) -> bool:
+    """Tell JSON, whose keys are quoted, from YAML in flow style."""
+    return _JSON_START.match(text) is not None
+
+
 def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[TextEdit]:
     """Find the spans to cut and insert for the edits of one object; paths start at `root`.
 
     Raises RefusedEditError for a layout that is not known, and for a field that stands behind an alias or a merge
     key.
     """
-    editor = _Editor(text, root, json_style=text.lstrip()[:1] in ("{", "["))
+    editor = _Editor(text, root, json_style=_is_like_json(text))
     removals: dict[int, tuple[Node, list[int]]] = {}
     filled: set[int] = set()
     removes = any(edit.op == "remove" for edit in edits)
@@ -251,6 +256,8 @@ def _depth(edit: TextEdit) -> int:
 
 
 _TO_FIRST_DASH = re.compile(r"(?:[&!]\S*[ \t]*)*(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*-(?=\s)")
+_DASH_GAP = re.compile(r"-( {1,8})(?=[^\s#])")
+_JSON_START = re.compile(r"""\s*[{\[](?:\s*[{\[])*\s*["}\]]""")
 _TO_NEXT_DASH = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*-(?=\s)")
 _BEHIND_DASH = re.compile(r"-(?:\s+(?:#[^\n]*\n|[&!]\S*(?=\s)))*\s+\Z")
 _ALIAS = re.compile(r"[ \t]*:?[ \t]*\*[^\s,\]}]+")
@@ -526,7 +533,7 @@ class _Editor:
 
     def style(self) -> BlockStyle:
         """Find how the text indents: from the first nested mapping and the first list below a key."""
-        step, dash = 2, None
+        step, dash, gap = 2, None, 1
         queue: list[Node] = [self.root]
         found_step = False
         while queue:
@@ -545,13 +552,18 @@ class _Editor:
                         if not found_step and offset > 0:
                             step, found_step = offset, True
                     elif dash is None:
-                        dash = max(self.dash_column(value) - column, 0)
+                        dash, gap = max(self.dash_column(value) - column, 0), self._dash_gap(value)
                     queue.append(value)
             elif isinstance(node, SequenceNode) and not node.flow_style:
                 queue.extend(item for item in node.value if not isinstance(item, ScalarNode))
             if found_step and dash is not None:
                 break
-        return BlockStyle(step, dash if dash is not None else 0)
+        return BlockStyle(step, dash if dash is not None else 0, gap)
+
+    def _dash_gap(self, sequence: SequenceNode) -> int:
+        """Count the blanks between a block sequence's first dash and what stands behind it on its line."""
+        match = _DASH_GAP.match(self.text, self._first_dash(sequence))
+        return len(match[1]) if match else 1
 
     def _lines(self, lines: Sequence[str], indent: str, comment: str | None) -> str:
         head = [f"# {comment}"] if comment else []
@@ -616,7 +628,7 @@ class _Editor:
             texts = ["," + self._flow_gap(start) + self._write_flow_value(value, start) for value in values]
             return TextEdit(end, end, "".join(texts))
         indent = " " * self.dash_column(sequence)
-        style = self.style()
+        style = dataclasses.replace(self.style(), gap=self._dash_gap(sequence))
         lines = [line for value in values for line in write_item(value, style)]
         return self._insert_below(end, len(indent), self._lines(lines, indent, comment))
 
@@ -627,17 +639,22 @@ class _Editor:
             for entry, _ in mapping.value:
                 if type(entry) is ScalarNode and entry.value == sibling:
                     start = entry.start_mark.index
-                    text = f"{name}: {self._write_flow_value(value, start)},{self._flow_gap(start)}"
-                    return TextEdit(start, start, text)
+                    text = f"{name}{self._flow_colon(start)}{self._write_flow_value(value, start)}"
+                    return TextEdit(start, start, f"{text},{self._flow_gap(start)}")
         start = mapping.value[-1][0].start_mark.index
         end = self.entry_end(mapping, len(mapping.value) - 1)
-        return TextEdit(end, end, f",{self._flow_gap(start)}{name}: {self._write_flow_value(value, start)}")
+        text = f"{name}{self._flow_colon(start)}{self._write_flow_value(value, start)}"
+        return TextEdit(end, end, f",{self._flow_gap(start)}{text}")
 
     def _flow_gap(self, start: int) -> str:
         """Give what separates an entry from its neighbour: a new line where entries stand on their own lines."""
         if self.is_first_on_line(start):
             return self.newline + self.text[self.line_start(start) : start]
         return "" if self.json_style and re.match(r'\S+":[^ ]', self.text[start:]) else " "
+
+    def _flow_colon(self, start: int) -> str:
+        """Give what stands behind a key: dense JSON has no blank there."""
+        return ":" if self._flow_gap(start) == "" else ": "
 
     def _write_flow_value(self, value: Any, start: int) -> str:
         if not self.json_style:
@@ -717,7 +734,7 @@ def plan_item_insertion(text: str, sequence: Node, position: int, values: Sequen
     """
     if not isinstance(sequence, SequenceNode):
         raise RefusedEditError("not a list", sequence.start_mark.index)
-    editor = _Editor(text, sequence, json_style=text.lstrip()[:1] in ("{", "["))
+    editor = _Editor(text, sequence, json_style=_is_like_json(text))
     return editor.insert_items(sequence, position, values, None)
 
 

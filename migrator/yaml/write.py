@@ -12,10 +12,11 @@ from migrator.yaml.scalars import write_scalar
 
 @dataclass(frozen=True, slots=True)
 class BlockStyle:
-    """How a text lays out blocks: spaces per level, and spaces before a list's dash below its key."""
+    """How a text lays out blocks: spaces per level, before a list's dash below its key, and behind the dash."""
 
     step: int = 2
     dash: int = 0
+    gap: int = 1
 
 
 def write_block(data: Any, style: BlockStyle = BlockStyle()) -> list[str]:
@@ -47,10 +48,11 @@ def _write_sequence(data: Sequence[Any], style: BlockStyle) -> Iterator[str]:
 
 def write_item(item: Any, style: BlockStyle) -> list[str]:
     """Write one item of a sequence as block lines, its dash included."""
+    dash = "-" + " " * style.gap
     if isinstance(item, Mapping | list | tuple) and item:
         lines = write_block(item, style)
-        return [f"- {lines[0]}", *("  " + line for line in lines[1:])]
-    return [f"- {write_flow(item)}"]
+        return [f"{dash}{lines[0]}", *(" " * len(dash) + line for line in lines[1:])]
+    return [f"{dash}{write_flow(item)}"]
 
 
 def write_flow(data: Any) -> str:

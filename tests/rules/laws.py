@@ -79,9 +79,9 @@ def _find_pods(item: Object) -> Pods | None:
     for container in (*sidecars, *spec["containers"]):
         for port in container.get("ports") or ():
             protocol = port.get("protocol", "TCP")
-            port_names[(port.get("name"), protocol)] = port["containerPort"]
+            port_names[(port.get("name"), protocol)] = port.get("containerPort", 0)
             if port.get("hostPort"):
-                host_ports[(port["hostPort"], protocol)] = port["containerPort"]
+                host_ports[(port["hostPort"], protocol)] = port.get("containerPort", 0)
     members: tuple[str, ...] = ()
     if item["kind"] == "StatefulSet":
         first = (item["spec"].get("ordinals") or {}).get("start", 0)

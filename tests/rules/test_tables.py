@@ -133,18 +133,23 @@ def test_strategies_without_data_are_none() -> None:
 
 
 def test_roles_have_no_duplicates() -> None:
-    apps = Counter(app for row in ROLES for app in row["apps"])
-    images = [image for row in ROLES for image in row["images"]]
-    assert [name for name, count in apps.items() if count > 1] == []
-    repeated = {(one, other) for one in images for other in images if one != other and one.endswith(f"/{other}")}
-    assert repeated == set()
-    assert len(images) == len(set(images))
+    for row in ROLES:
+        apps, images = Counter(row["apps"]), row["images"]
+        assert [name for name, count in apps.items() if count > 1] == []
+        repeated = {(one, other) for one in images for other in images if one != other and one.endswith(f"/{other}")}
+        assert repeated == set()
+        assert len(images) == len(set(images))
 
 
 @pytest.mark.parametrize(
     ("image", "roles"),
     [
-        ("registry.k8s.io/ingress-nginx/controller:v1.13.0@sha256:0123", {"ingress-controller"}),
+        ("registry.k8s.io/ingress-nginx/controller:v1.13.0@sha256:0123", {"ingress-controller", "ingress-nginx"}),
+        ("rancher/mirrored-library-traefik:3.5", {"ingress-controller"}),
+        ("example.com/rancher/mirrored-cilium-cilium:v1.18", {"cni"}),
+        ("rancher/mirrored-library-nginx:1.29", set()),
+        ("ghcr.io/projectcontour/contour:v1.33", {"ingress-controller"}),
+        ("rancher/klipper-lb:v0.4.13", {"service-load-balancer"}),
         ("localhost:5000/calico/node", {"cni"}),
         ("traefik", {"ingress-controller"}),
         ("nginx:1.29", set()),

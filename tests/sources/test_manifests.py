@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from migrator.policy.load import built_in_policy
+from migrator.sources import manifests
 from migrator.sources.manifests import ManifestRead, ReadSettings, is_json, read_manifests
 from migrator.sources.read import ReadOptions, read_sources
 
@@ -234,3 +235,30 @@ def test_compose_files_beside_manifests_are_said(tmp_path: Path) -> None:
     assert [Path(item.path).name for item in inventory.unread] == ["docker-compose.yml"]
     assert len(inventory.workloads) == 1
     assert [Path(file.path).name for file in inventory.files] == ["pod.yaml"]
+
+
+def test_a_json_list_on_one_line_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = []
+    compose = manifests.compose_json
+
+    def count(text: str) -> Any:
+        composed.append(text)
+        return compose(text)
+
+    monkeypatch.setattr(manifests, "compose_json", count)
+    pod = yaml.safe_load(POD)
+    items = [{**pod, "metadata": {"name": f"web-{number}"}} for number in range(5)]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    assert len(read(text, "x.json").workloads) == 5
+    assert composed == [text]
+
+
+def test_a_protocol_in_small_letters_is_read_as_what_it_says() -> None:
+    workload = read(POD.replace("hostPort: 80\n", "hostPort: 80\n      protocol: udp\n")).workloads[0]
+    assert [port.protocol for port in workload.host_ports] == ["UDP", "TCP"]
+
+
+def test_a_protocol_that_does_not_exist_is_refused_with_its_line() -> None:
+    error = read(POD.replace("hostPort: 80\n", "hostPort: 80\n      protocol: HTTP\n")).errors[0]
+    assert "protocol: 'HTTP' is no protocol: it is TCP, UDP or SCTP" in str(error)
+    assert error.line == 10
