@@ -10,6 +10,7 @@ import json
 import math
 import re
 import struct
+from functools import lru_cache
 from typing import Final
 
 Scalar = str | int | float | bool | None
@@ -104,6 +105,8 @@ _PLAIN_SAFE = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=-]*(?: [A-Za-z0-9_./@%
 _LOOKS_LIKE_NUMBER = re.compile(r"[-+.]?[0-9][0-9_.:xXoObBeE+-]*\Z|[0-9]{4}-")
 
 
+# Most of what is written are a few keys and words, over and over; 1, 1.0 and true are equal, and not the same.
+@lru_cache(maxsize=4096, typed=True)
 def write_scalar(value: Scalar) -> str:
     """Write a scalar on one line so that YAML 1.1, YAML 1.2 and JSON-minded readers agree on its value.
 

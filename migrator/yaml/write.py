@@ -1,4 +1,4 @@
-"""Plain data as YAML or JSON text, in the style of the text it goes into."""
+"""Plain data (dict, list, tuple, scalars) as YAML or JSON text, in the style of the text it goes into."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BlockStyle:
 
 def write_block(data: Any, style: BlockStyle = BlockStyle()) -> list[str]:
     """Write a mapping or sequence as block lines without indentation or line ends."""
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         return list(_write_mapping(data, style))
     return list(_write_sequence(data, style))
 
@@ -34,9 +34,9 @@ def _write_mapping(data: Mapping[str, Any], style: BlockStyle) -> Iterator[str]:
 def write_entry(key: str, value: Any, style: BlockStyle) -> list[str]:
     """Write one entry of a mapping as block lines."""
     name = write_scalar(key)
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         return [f"{name}:", *(" " * style.step + line for line in _write_mapping(value, style))]
-    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+    if isinstance(value, list | tuple) and value:
         return [f"{name}:", *(" " * style.dash + line for line in _write_sequence(value, style))]
     return [f"{name}: {write_flow(value)}"]
 
@@ -49,7 +49,7 @@ def _write_sequence(data: Sequence[Any], style: BlockStyle) -> Iterator[str]:
 def write_item(item: Any, style: BlockStyle) -> list[str]:
     """Write one item of a sequence as block lines, its dash included."""
     dash = "-" + " " * style.gap
-    if isinstance(item, Mapping | list | tuple) and item:
+    if isinstance(item, dict | list | tuple) and item:
         lines = write_block(item, style)
         return [f"{dash}{lines[0]}", *(" " * len(dash) + line for line in lines[1:])]
     return [f"{dash}{write_flow(item)}"]
@@ -57,7 +57,7 @@ def write_item(item: Any, style: BlockStyle) -> list[str]:
 
 def write_flow(data: Any) -> str:
     """Write data on one line, as flow YAML."""
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         return "{" + ", ".join(f"{write_scalar(key)}: {write_flow(value)}" for key, value in data.items()) + "}"
     if isinstance(data, list | tuple):
         return "[" + ", ".join(map(write_flow, data)) + "]"
