@@ -37,6 +37,7 @@ from migrator.sources.rancher.translate.survey import (
 GROUP_PREFIX = "migrator.dev/"
 _INGRESS_PORTS = (80, 443)
 _HTTP = ("http", "https")
+_SECURE = ("tls", "https", "sni")
 _OF_CONTAINER = ("io.rancher.scheduler", "io.rancher.container.")
 _API_VERSIONS = {"Ingress": "networking.k8s.io/v1", "Service": "v1"}
 
@@ -62,6 +63,30 @@ class Route:
     origin: KeyOrigin
     published: bool
 
+    @property
+    def transport(self) -> str:
+        """Give the protocol as Kubernetes names it."""
+        return "UDP" if self.protocol == "udp" else "TCP"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Give host and path as an Ingress has them."""
+        return self.host, self.path if self.path.startswith("/") else f"/{self.path}"
+
+    @property
+    def wants_ingress(self) -> bool:
+        """Tell whether an Ingress takes the route's place."""
+        by_name = self.source_port in _INGRESS_PORTS or self.host or self.path or self.protocol == "https"
+        return self.protocol in _HTTP and self.published and bool(by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """A route that an Ingress cannot hold beside another one of the same host and path."""
+
+    route: Route
+    by: Route
+
 
 @dataclass(frozen=True, slots=True)
 class Balancer:
@@ -71,6 +96,7 @@ class Balancer:
     published: tuple[PublishedPort, ...]
     routes: tuple[Route, ...]
     fates: tuple[KeyFate, ...]
+    overruled: tuple[Overruled, ...] = ()
 
 
 def read_balancers(context: Context) -> tuple[Balancer, ...]:
@@ -98,7 +124,7 @@ def _read_balancer(service: StackService, context: Context) -> Balancer:
         if problem:
             fates.append(report(rule.origin, problem))
             continue
-        target = (rule.service, rule.target_port or rule.source_port)
+        target = (rule.service.removeprefix(f"{context.stack.name}/"), rule.target_port or rule.source_port)
         source = published.get(rule.source_port, rule.source_port)
         key = (source, rule.protocol, rule.host, rule.path)
         known = routes.get(key)
@@ -106,7 +132,28 @@ def _read_balancer(service: StackService, context: Context) -> Balancer:
             routes[key] = Route(*key, (target,), rule.origin, rule.source_port in published)
         elif target not in known.targets:
             routes[key] = replace(known, targets=(*known.targets, target))
-    return Balancer(service, ports, tuple(routes.values()), tuple(fates))
+    kept, overruled = _settle_routes(tuple(routes.values()))
+    return Balancer(service, ports, kept, tuple(fates), overruled)
+
+
+def _settle_routes(routes: tuple[Route, ...]) -> tuple[tuple[Route, ...], tuple[Overruled, ...]]:
+    """Find the routes that an Ingress can hold: it sends a host's path to one place, whatever the port.
+
+    The one for HTTPS stays: what answered on 80 beside it mostly sent its clients there.
+    """
+    chosen: dict[tuple[str, str], Route] = {}
+    for route in sorted(routes, key=lambda route: route.protocol != "https"):
+        if route.wants_ingress:
+            chosen.setdefault(route.place, route)
+    kept: list[Route] = []
+    overruled: list[Overruled] = []
+    for route in routes:
+        first = chosen[route.place] if route.wants_ingress else route
+        if set(route.targets) == set(first.targets):
+            kept.append(replace(route, targets=first.targets))
+        else:
+            overruled.append(Overruled(route, first))
+    return tuple(kept), tuple(overruled)
 
 
 def _find_problem(rule: PortRule, context: Context) -> str | None:
@@ -132,18 +179,22 @@ def _find_problem(rule: PortRule, context: Context) -> str | None:
 
 def extend_context(context: Context, balancers: tuple[Balancer, ...]) -> Context:
     """Add to the context what load balancers ask of other services: ports, and labels where they share a Service."""
-    ports: dict[str, set[int]] = {name: set(known) for name, known in context.balanced.items()}
+    ports = {name: set(known) for name, known in context.balanced.items()}
     grouped = {name: dict(labels) for name, labels in context.grouped.items()}
     for balancer in balancers:
-        for number, route in enumerate(balancer.routes):
-            own = [(name, port) for name, port in route.targets if context.has_pods(name)]
+        for route in balancer.routes:
+            own = _find_own(context, route)
             for name, port in own:
-                ports.setdefault(name, set()).add(port)
-            if len(route.targets) > 1:
-                label = GROUP_PREFIX + group_name(context, balancer, number)
+                ports.setdefault(name, set()).add((port, route.transport))
+            if len(own) > 1:
+                label = GROUP_PREFIX + group_name(context, balancer, route)
                 for name, _ in own:
                     grouped.setdefault(context.primary(name), {})[label] = "true"
     return replace(context, balanced={name: frozenset(found) for name, found in ports.items()}, grouped=grouped)
+
+
+def _find_own(context: Context, route: Route) -> tuple[tuple[str, int], ...]:
+    return tuple((name, port) for name, port in route.targets if context.has_pods(name))
 
 
 def survey_stacks(stacks: Iterable[Stack], policy: RancherPolicy) -> Mapping[str, Context]:
@@ -155,7 +206,7 @@ def survey_stacks(stacks: Iterable[Stack], policy: RancherPolicy) -> Mapping[str
     for stack in stacks:
         if stack.name not in contexts and find_refusal(stack) is None:
             contexts[stack.name] = survey_stack(stack, policy)
-    reached: dict[tuple[str, str], set[int]] = {}
+    reached: dict[tuple[str, str], set[tuple[int, str]]] = {}
     for context in contexts.values():
         for name, port in _reach_neighbours(replace(context, neighbours=contexts)):
             stack_name, _, service = name.rpartition("/")
@@ -167,7 +218,7 @@ def survey_stacks(stacks: Iterable[Stack], policy: RancherPolicy) -> Mapping[str
     return contexts
 
 
-def _reach_neighbours(context: Context) -> Iterator[tuple[str, int]]:
+def _reach_neighbours(context: Context) -> Iterator[tuple[str, tuple[int, str]]]:
     try:
         balancers = read_balancers(context)
     except InputError:  # said where the stack itself is translated
@@ -176,12 +227,13 @@ def _reach_neighbours(context: Context) -> Iterator[tuple[str, int]]:
         for route in balancer.routes:
             for name, port in route.targets:
                 if "/" in name and context.neighbour(name.rpartition("/")[0]) is not None:
-                    yield name, port
+                    yield name, (port, route.transport)
 
 
-def group_name(context: Context, balancer: Balancer, number: int) -> str:
-    """Give the name of the Service that a route's several targets share."""
-    return f"{context.names[balancer.service.name]}-targets-{number + 1}"
+def group_name(context: Context, balancer: Balancer, route: Route) -> str:
+    """Give the name of the Service that a route's several targets share, one for all routes to the same targets."""
+    number = next(place for place, other in enumerate(balancer.routes, 1) if other.targets == route.targets)
+    return f"{context.names[balancer.service.name]}-targets-{number}"
 
 
 def draft_balancer(context: Context, balancer: Balancer, taken: frozenset[str]) -> Part:
@@ -204,18 +256,24 @@ class _Drafter:
         self.paths: dict[tuple[str, str], tuple[Backend, Route]] = {}
         self.ports: dict[tuple[bool, Backend], list[Route]] = {}
         self.foreign: dict[str, list[dict[str, Any]]] = {}
-        self.answers: dict[int, dict[tuple[ResourceRef, int], list[str]]] = {}
+        self.abroad: dict[tuple[str, str], list[Route]] = {}
+        self.inner: list[tuple[Route, str]] = []
+        self.answers: dict[int, dict[tuple[ResourceRef, int, str], list[str]]] = {}
 
     def draft(self) -> Part:
-        for number, route in enumerate(self.balancer.routes):
-            balanced = route.protocol in _HTTP and route.published and self._wants_ingress(route)
-            backend = self._find_backend(route, number, balanced)
-            if balanced:
-                self._add_path(route, backend)
+        for route in self.balancer.routes:
+            if route.wants_ingress:
+                self._add_path(route, self._find_backend(route))
+            elif self._is_foreign(route):
+                self._reach_abroad(route, *route.targets[0])
             else:
+                backend = self._find_backend(route)
                 self.ports.setdefault((route.published, replace(backend, port=0)), []).append(route)
                 self._report_port(route, backend)
+        for overruled in self.balancer.overruled:
+            self._overrule(overruled)
         self._draft_ports()
+        self._draft_abroad()
         if self.paths:
             self._draft_ingress()
         self._name_itself()
@@ -225,6 +283,29 @@ class _Drafter:
             self.fates.append(report(self.balancer.service.origin, message))
         published = tuple(self._list_published())
         return Part(drafts=tuple(self.drafts), fates=tuple(self.fates), published=published)
+
+    def _is_foreign(self, route: Route) -> bool:
+        """Tell whether all of a route's pods are in other namespaces."""
+        stack, slash, _ = route.targets[0][0].rpartition("/")
+        neighbour = self.context.neighbour(stack) if slash else self.context
+        elsewhere = neighbour is None or neighbour.namespace != self.context.namespace
+        return elsewhere and not _find_own(self.context, route)
+
+    def _overrule(self, overruled: Overruled) -> None:
+        route, by = overruled.route, overruled.by
+        left_out = ", ".join(name for name, _ in route.targets)
+        message = (
+            f"An Ingress sends {route.host or 'every host'}{route.place[1]} to one place on all its ports: to"
+            f" {', '.join(name for name, _ in by.targets)}, as the rule for port {by.source_port} says; of this rule"
+            f" {left_out} gets nothing."
+        )
+        if by.protocol == "https" and route.protocol == "http":
+            message += " If it only sends clients on to HTTPS, the Ingress controller can do that; else"
+        else:
+            message += " To keep both,"
+        message += " give it a host name of its own, or write a Gateway with a listener for each port."
+        self.fates.append(report(route.origin, message))
+        self._note_path(route)
 
     def _list_published(self) -> Iterator[BalancedPort]:
         """List what answers for each published port; a port that was bound to an address is published no more."""
@@ -236,7 +317,9 @@ class _Drafter:
             entry = BalancedPort(
                 self.context.instance, balancer, location, spec.host_ip or ANY_ADDRESS, number, spec.protocol
             )
-            answers = {} if spec.host_ip else self.answers.get(number, {})
+            known = {} if spec.host_ip else self.answers.get(number, {})
+            # Of a rule whose protocol nobody published the rule's counts, as its Service has it.
+            answers = {key: hosts for key, hosts in known.items() if key[2] == spec.protocol} or known
             if spec.host_ip:
                 message = f"It was bound to {spec.host_ip}, as no Service or Ingress can be: not published."
                 self.fates.append(report(origin, message))
@@ -244,35 +327,39 @@ class _Drafter:
                 self.fates.append(report(origin, f"No rule leads from port {number}: nothing answers there."))
             if not answers:
                 yield entry
-            for (target, at), hosts in answers.items():
-                yield replace(entry, target=target, port=at, hosts=tuple(hosts))
+            for (target, at, transport), hosts in answers.items():
+                yield replace(entry, protocol=transport, target=target, port=at, hosts=tuple(hosts))
 
-    def _note_answer(self, route: Route, kind: str, name: str, port: int, *hosts: str) -> None:
-        target = ResourceRef(_API_VERSIONS[kind], kind, self.context.namespace, name)
-        self.answers.setdefault(route.source_port, {}).setdefault((target, port), []).extend(hosts)
+    def _note_path(self, route: Route) -> None:
+        port = route.source_port if route.source_port in _INGRESS_PORTS else _INGRESS_PORTS[route.protocol == "https"]
+        self._note_answer(route, "Ingress", self.name, port, f"{route.host or '*'}{route.path}")
 
-    def _wants_ingress(self, route: Route) -> bool:
-        return bool(route.source_port in _INGRESS_PORTS or route.host or route.path or route.protocol == "https")
+    def _note_answer(
+        self, route: Route, kind: str, name: str, port: int, *hosts: str, namespace: str | None = None
+    ) -> None:
+        target = ResourceRef(_API_VERSIONS[kind], kind, namespace or self.context.namespace, name)
+        self.answers.setdefault(route.source_port, {}).setdefault((target, port, route.transport), []).extend(hosts)
 
-    def _find_backend(self, route: Route, number: int, balanced: bool) -> Backend:
-        name, port = route.targets[0]
-        if len(route.targets) > 1:
-            return self._draft_group(route, number, balanced)
+    def _find_backend(self, route: Route) -> Backend:
+        own = _find_own(self.context, route)
+        for target, _ in route.targets if len(route.targets) > 1 else ():
+            if not self.context.has_pods(target) and (own or target != route.targets[0][0]):
+                message = f"{target} has no pods in this stack and gets no share of this rule."
+                self.fates.append(report(route.origin, message))
+        if len(own) > 1:
+            return self._draft_group(route, own)
+        name, port = own[0] if own else route.targets[0]
         if "/" in name:
             return self._draft_external(name, port, route)
-        if not self.context.has_pods(name):
+        if not own:
             return Backend(self.context.names[name], port, None)
         return Backend(self.context.names[name], port, tuple(self.context.selector(name).items()))
 
-    def _draft_group(self, route: Route, number: int, balanced: bool) -> Backend:
-        name = group_name(self.context, self.balancer, number)
-        port = route.targets[0][1]
-        own = [target for target in route.targets if self.context.has_pods(target[0])]
-        for target, other in route.targets:
-            if not self.context.has_pods(target):
-                message = f"{target} has no pods in this stack and gets no share of this rule."
-                self.fates.append(report(route.origin, message))
-            elif other != port:
+    def _draft_group(self, route: Route, own: tuple[tuple[str, int], ...]) -> Backend:
+        name = group_name(self.context, self.balancer, route)
+        port = own[0][1]
+        for target, other in own:
+            if other != port:
                 message = f"{target} listens on {other}, the others on {port}: a Service reaches one number only."
                 self.fates.append(report(route.origin, message))
         selector = {GROUP_PREFIX + name: "true"}
@@ -280,10 +367,11 @@ class _Drafter:
         reached = ", ".join(target for target, _ in own)
         self.fates.append(report(route.origin, f"Port {route.source_port} reaches {reached} alike, as in Rancher."))
         comment = f"Selects the pods of {reached}."
-        if balanced:
-            self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, route.origin, (comment,)))
-        else:
+        if not route.wants_ingress:
             self.comments.append(f"{name}: {comment}")
+        elif name not in self.taken:
+            self.taken.add(name)
+            self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, route.origin, (comment,)))
         return Backend(name, port, tuple(selector.items()))
 
     def _draft_external(self, target: str, port: int, route: Route) -> Backend:
@@ -302,7 +390,10 @@ class _Drafter:
         if _make_port(port, port) not in entries:
             entries.append(_make_port(port, port))
         convert = "" if neighbour is not None else "convert that stack, too; "
-        message = f"ExternalName {name} -> {host}: {convert}some Ingress controllers refuse these."
+        message = (
+            f"ExternalName {name} -> {host}: {convert}some Ingress controllers refuse these, or want to be told to"
+            f" take them; with such a one move the rule into an Ingress in {target.partition('/')[0]}'s namespace."
+        )
         self.fates.append(report(route.origin, message))
         return Backend(name, port, None)
 
@@ -311,20 +402,9 @@ class _Drafter:
         return {NAME_LABEL: self.name, INSTANCE_LABEL: context.instance, PART_OF_LABEL: context.instance}
 
     def _add_path(self, route: Route, backend: Backend) -> None:
-        key = (route.host, route.path or "/")
-        known = self.paths.get(key)
-        if known is not None and known[0] != backend:
-            message = (
-                f"An Ingress sends {route.host or 'every host'}{key[1]} to {known[0].name} already"
-                f" ({known[1].protocol} {known[1].source_port}); this rule is left out."
-            )
-            self.fates.append(report(route.origin, message))
-            return
-        if known is None or route.protocol == "https":
-            self.paths[key] = (backend, route)
-        secure = route.protocol == "https"
-        port = route.source_port if route.source_port in _INGRESS_PORTS else _INGRESS_PORTS[secure]
-        self._note_answer(route, "Ingress", self.name, port, f"{route.host or '*'}{route.path}")
+        if route.place not in self.paths or route.protocol == "https":
+            self.paths[route.place] = (backend, route)
+        self._note_path(route)
         if route.source_port not in _INGRESS_PORTS:
             message = f"Ingress: clients move from port {route.source_port} to 80 or 443."
             self.fates.append(report(route.origin, message))
@@ -335,29 +415,90 @@ class _Drafter:
             )
 
     def _report_port(self, route: Route, backend: Backend) -> None:
-        if route.published and backend.selector is None:
-            message = (
-                f"{backend.name} has no pods in this namespace: publish port {route.source_port} where they are."
-            )
+        if backend.selector is None and route.published:
+            message = f"{backend.name} has no pods here: publish port {route.source_port} where they are."
             self.fates.append(report(route.origin, message))
-        elif route.protocol in ("tls", "https", "sni"):
+        elif backend.selector is None:
+            message = f"{backend.name} has no pods here: its clients use {backend.name}:{backend.port} itself."
+            self.fates.append(report(route.origin, message))
+        elif not route.published and route.protocol not in _SECURE:
+            message = f"port {route.source_port} of a ClusterIP Service: it was not published"
+            self.fates.append(mark(route.origin, "translated", message))
+        else:
+            self._report_service(route, backend.name)
+
+    def _report_service(self, route: Route, target: str) -> None:
+        if route.protocol in _SECURE:
             message = (
                 f"Port {route.source_port}: a Service passes bytes on; TLS ({route.protocol}) must end at the target."
             )
             self.fates.append(report(route.origin, message))
             self.comments.append(message)
-        elif not route.published:
-            message = f"port {route.source_port} of a ClusterIP Service: it was not published"
-            self.fates.append(mark(route.origin, "translated", message))
         elif self.context.policy.load_balancer:
-            message = f"port {route.source_port} of a LoadBalancer Service to {backend.name}"
+            message = f"port {route.source_port} of a LoadBalancer Service to {target}"
             self.fates.append(mark(route.origin, "translated", message))
         else:
             message = (
-                f"A NodePort Service to {backend.name}: clients move from port {route.source_port} to its node port,"
+                f"A NodePort Service to {target}: clients move from port {route.source_port} to its node port,"
                 " or the cluster gets load balancers."
             )
             self.fates.append(report(route.origin, message))
+
+    def _reach_abroad(self, route: Route, target: str, port: int) -> None:
+        """Publish a port that leads to another stack's pods in their namespace: a Service reaches no others."""
+        stack, _, service = target.rpartition("/")
+        neighbour = self.context.neighbour(stack)
+        host = find_host(self.context, target)
+        if not route.published:
+            self.inner.append((route, str(host)))
+        elif neighbour is None:
+            message = (
+                f"{target} is in another namespace, and a Service reaches pods of its own only: convert stack {stack}"
+                f" in the same run, and port {route.source_port} gets its Service there; or write a"
+                f" {self._outside_type()} Service with port {route.source_port} and targetPort {port} in {stack}."
+            )
+            self.fates.append(report(route.origin, message))
+        elif not neighbour.has_pods(service):
+            message = f"{target} has no pods: publish port {route.source_port} where they are."
+            self.fates.append(report(route.origin, message))
+        else:
+            self.abroad.setdefault((stack, service), []).append(route)
+            self._report_service(route, f"{neighbour.names[service]}, in namespace {neighbour.namespace}")
+
+    def _draft_abroad(self) -> None:
+        for (stack, service), routes in self.abroad.items():
+            neighbour = self.context.neighbours[stack]
+            taken = neighbour.names.values()
+            name = make_distinct(
+                make_name(f"{self.context.instance}-{self.name}-{neighbour.names[service]}"), frozenset(taken)
+            )
+            ports = self._list_ports(routes)
+            selector = neighbour.selector(service)
+            values = _service_values(self.context, name, self._labels(), selector, self._outside_type(), ports)
+            comment = (
+                f"What the load balancer {self.name} of {self.context.instance} published; it stands here because a"
+                " Service reaches pods of its own namespace only."
+            )
+            self.drafts.append(
+                Draft(
+                    "rancher_service.yaml.j2", {**values, "namespace": neighbour.namespace}, name,
+                    routes[0].origin, (comment,), neighbour.instance,
+                )
+            )  # fmt: skip
+            for route in routes:
+                self._note_answer(route, "Service", name, route.source_port, namespace=neighbour.namespace)
+
+    def _outside_type(self) -> str:
+        return "LoadBalancer" if self.context.policy.load_balancer else "NodePort"
+
+    def _list_ports(self, routes: list[Route]) -> list[dict[str, Any]]:
+        ports = {
+            (route.source_port, route.transport): _make_port(
+                route.source_port, self._target_port(route), route.transport
+            )
+            for route in reversed(routes)
+        }
+        return [ports[key] for key in dict.fromkeys((route.source_port, route.transport) for route in routes)]
 
     def _draft_ports(self) -> None:
         single = len(self.ports) == 1
@@ -365,17 +506,10 @@ class _Drafter:
             if backend.selector is None:
                 continue
             name = self.name if single else self._name_ports(backend, published)
-            kind = "ClusterIP"
-            if published:
-                kind = "LoadBalancer" if self.context.policy.load_balancer else "NodePort"
-            ports: list[dict[str, Any]] = []
-            for route in routes:
-                protocol = "UDP" if route.protocol == "udp" else "TCP"
-                port = _make_port(route.source_port, self._target_port(route), protocol)
-                if published:
-                    self._note_answer(route, "Service", name, route.source_port)
-                if not any(known["name"] == port["name"] for known in ports):
-                    ports.append(port)
+            kind = self._outside_type() if published else "ClusterIP"
+            for route in routes if published else ():
+                self._note_answer(route, "Service", name, route.source_port)
+            ports = self._list_ports(routes)
             values = _service_values(self.context, name, self._labels(), dict(backend.selector), kind, ports)
             self.drafts.append(
                 Draft(
@@ -391,7 +525,7 @@ class _Drafter:
         return name
 
     def _target_port(self, route: Route) -> int:
-        return route.targets[0][1]
+        return (_find_own(self.context, route) or route.targets)[0][1]
 
     def _draft_ingress(self) -> None:
         rules: dict[str, list[dict[str, Any]]] = {}
@@ -438,9 +572,16 @@ class _Drafter:
         if any(
             draft.values["name"] == self.name and draft.template == "rancher_service.yaml.j2" for draft in self.drafts
         ):
+            self._report_inner()
             return
+        if self._names_neighbour():
+            return
+        self._report_inner()
         backends = {backend.name: backend for backend, _ in self.paths.values()}
-        message = f"The name {self.name} resolves to nothing now: its rules lead to several Services or to none."
+        reason = "its rules lead to several Services or to none"
+        if self.inner or self.abroad:
+            reason = "a name stands for no port of another namespace"
+        message = f"The name {self.name} resolves to nothing now: {reason}."
         if len(backends) != 1 or next(iter(backends.values())).selector is None:
             if self.balancer.routes:
                 self.fates.append(report(self.balancer.service.origin, message))
@@ -456,6 +597,28 @@ class _Drafter:
         else:
             values = _service_values(self.context, self.name, self._labels(), selector, "ClusterIP", ports)
         self.drafts.insert(0, Draft("rancher_service.yaml.j2", values, self.name, self.balancer.service.origin))
+
+    def _names_neighbour(self) -> bool:
+        """Let the name stand for another stack's service, where all rules lead there and no port changes."""
+        hosts = {host for _, host in self.inner}
+        direct = all(route.source_port == self._target_port(route) for route, _ in self.inner)
+        if len(hosts) != 1 or len(self.inner) != len(self.balancer.routes) or not direct:
+            return False
+        host = hosts.pop()
+        values = _service_values(self.context, self.name, self._labels(), {}, "ExternalName", [])
+        origin = self.balancer.service.origin
+        self.drafts.append(Draft("rancher_service.yaml.j2", {**values, "external_name": host}, self.name, origin))
+        for route, _ in self.inner:
+            self.fates.append(mark(route.origin, "translated", f"the ExternalName Service {self.name} -> {host}"))
+        return True
+
+    def _report_inner(self) -> None:
+        for route, host in self.inner:
+            message = (
+                f"No Service stands between namespaces: clients of {self.name}:{route.source_port} use"
+                f" {host}:{self._target_port(route)}."
+            )
+            self.fates.append(report(route.origin, message))
 
     def _account_keys(self) -> None:
         service = self.balancer.service
