@@ -12,7 +12,7 @@ from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import ANY_ADDRESS
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.policy import RancherPolicy
-from migrator.sources.rancher.stack import Stack, StackService
+from migrator.sources.rancher.stack import Stack, StackService, is_known
 from migrator.sources.rancher.translate.labels import find_label_row
 from migrator.sources.rancher.translate.load_balancer_rules import (
     PROXY_LABEL,
@@ -624,7 +624,7 @@ class _Drafter:
         service = self.balancer.service
         gone = "The load balancer's container is gone; an Ingress controller or the Service does its work."
         for key, setting in service.settings.items():
-            if key in ("lb_config", "load_balancer_config", "labels"):
+            if key in ("lb_config", "load_balancer_config", "labels") or not is_known(key):
                 continue
             if key in ("ports", "expose", "links", "external_links"):
                 self.fates.append(mark(setting.origin, "translated", "rules of the Ingress and the Services"))
