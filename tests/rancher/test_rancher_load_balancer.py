@@ -341,3 +341,20 @@ def test_targets_without_pods_get_no_share_and_no_service_of_a_group(translate: 
     assert path["backend"]["service"] == {"name": "web", "port": {"number": 8080}}
     assert not any("-targets-" in name for name in result.names("Service"))
     assert "outside has no pods" in result.fate("lb", "lb_config", "port_rules", 0).message
+
+
+def test_what_is_said_of_a_port_stands_at_its_service_only(translate: Translate) -> None:
+    result = translate(
+        BALANCER + "web: {image: x}\ndb: {image: x}\n",
+        """\
+        lb:
+          lb_config:
+            port_rules:
+              - {source_port: 80, protocol: http, service: web, target_port: 80}
+              - {source_port: 443, protocol: sni, hostname: a.example, service: web, target_port: 8443}
+              - {source_port: 3306, protocol: tcp, service: db, target_port: 3306}
+        """,
+    )
+    said = [item.text for item in result.translation.objects if "must end at the target" in item.text]
+    assert len(said) == 1
+    assert "targetPort: 8443" in said[0]

@@ -1107,7 +1107,8 @@ def test_sections_of_later_executors_are_services_too(translate: Translate) -> N
         (("services", "tool", "image"), "ignored", "Replaced by external_services.tool"),
         (("aliases", "both", "services"), "translated", "target"),
         (("aliases", "gone", "containers"), "reported", "names no services"),
-        (("dependencies", "queue"), "reported", "convert them in the same run"),
+        (("dependencies",), "reported", "convert them in the same run"),
+        (("dependencies", "queue"), "reported", "See dependencies."),
     ],
 )
 def test_keys_of_those_sections_have_a_fate(
@@ -1122,3 +1123,17 @@ def test_sections_of_rancher_s_infrastructure_are_refused(translate: Translate, 
     result = translate(f"version: '2'\nservices: {{web: {{image: x}}}}\n{section}: {{own: {{image: y}}}}\n")
     assert result.translation.objects == ()
     assert "own" in str(result.translation.refused)
+
+
+def test_of_a_key_without_equivalent_the_ones_below_point_at_it(translate: Translate) -> None:
+    result = translate("web: {image: x, ulimits: {nofile: {soft: 1, hard: 2}}}\n")
+    assert "container runtime" in result.fate("web", "ulimits").message
+    below = result.fate("web", "ulimits", "nofile", "soft")
+    assert (below.fate, below.message, below.inherited) == ("reported", "See web.ulimits.", True)
+
+
+def test_a_link_to_a_stack_that_is_not_here_names_it(translate: Translate) -> None:
+    result = translate("web: {image: x, external_links: ['back/api:api']}\n")
+    fate = result.fate("web", "external_links", 0)
+    assert fate.fate == "translated"
+    assert fate.message.endswith("-> api.back.svc.cluster.local; convert stack back, too, unless it runs elsewhere")

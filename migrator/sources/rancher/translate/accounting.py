@@ -92,21 +92,21 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
     if _is_replaced(file, key.path):
         return mark(key, "ignored", f"Replaced by {file.find_section(str(key.path[1]))}.{key.path[1]}.")
     if _is_unknown_below(file, key.path):
-        return _default(key, None)
+        return _default(key, None, len(key.path))
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
             return KeyFate(key.path, key.file, key.line, inherited.fate, _point_at(inherited), True)
     if len(key.path) <= depth or (depth and key.path[0] not in SERVICE_SECTIONS):
-        return _default(key, _rows("stack").get(str(key.path[0])))
+        return _default(key, _rows("stack").get(str(key.path[0])), 1)
     if file.is_section(str(key.path[depth])):
-        return _default(key, _rows("stack").get(str(key.path[depth])))
+        return _default(key, _rows("stack").get(str(key.path[depth])), depth + 1)
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
     row = _find_row(file, key.path)
     if row is not None and "to" not in row and len(key.path) == depth + 2 and _is_empty(file, key.path):
         return mark(key, "ignored", "It is empty.")
-    return _default(key, row)
+    return _default(key, row, depth + 2)
 
 
 def _is_replaced(file: ComposeFile, path: FieldPath) -> bool:
@@ -153,7 +153,10 @@ def _is_used(path: FieldPath, used: frozenset[FieldPath], depth: int) -> bool:
     return len(path) <= depth or path[: depth + 1] in used
 
 
-def _default(key: KeyOrigin, row: Mapping[str, Any] | None) -> KeyFate:
+def _default(key: KeyOrigin, row: Mapping[str, Any] | None, owner: int) -> KeyFate:
+    """Give the fate that the table has for a key whose first `owner` steps name the key that the table knows."""
+    if len(key.path) > owner and (row is None or row.get("fate") == "reported"):
+        return report(key, f"See {format_path(key.path[:owner][-2:])}.", inherited=True)
     if row is None:
         return report(key, f"Unsupported config option: {key.path[-1]!r} is unknown to Rancher v1.6.")
     if "to" in row:

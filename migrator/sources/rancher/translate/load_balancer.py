@@ -252,6 +252,7 @@ class _Drafter:
         self.name = context.names[balancer.service.name]
         self.fates: list[KeyFate] = list(balancer.fates)
         self.comments: list[str] = []
+        self.notes: list[tuple[Route, str]] = []
         self.drafts: list[Draft] = []
         self.paths: dict[tuple[str, str], tuple[Backend, Route]] = {}
         self.ports: dict[tuple[bool, Backend], list[Route]] = {}
@@ -368,7 +369,7 @@ class _Drafter:
         self.fates.append(report(route.origin, f"Port {route.source_port} reaches {reached} alike, as in Rancher."))
         comment = f"Selects the pods of {reached}."
         if not route.wants_ingress:
-            self.comments.append(f"{name}: {comment}")
+            self.notes.append((route, comment))
         elif name not in self.taken:
             self.taken.add(name)
             self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, route.origin, (comment,)))
@@ -433,7 +434,7 @@ class _Drafter:
                 f"Port {route.source_port}: a Service passes bytes on; TLS ({route.protocol}) must end at the target."
             )
             self.fates.append(report(route.origin, message))
-            self.comments.append(message)
+            self.notes.append((route, message))
         elif self.context.policy.load_balancer:
             message = f"port {route.source_port} of a LoadBalancer Service to {target}"
             self.fates.append(mark(route.origin, "translated", message))
@@ -482,11 +483,14 @@ class _Drafter:
             self.drafts.append(
                 Draft(
                     "rancher_service.yaml.j2", {**values, "namespace": neighbour.namespace}, name,
-                    routes[0].origin, (comment,), neighbour.instance,
+                    routes[0].origin, (comment, *self._list_notes(routes)), neighbour.instance,
                 )
             )  # fmt: skip
             for route in routes:
                 self._note_answer(route, "Service", name, route.source_port, namespace=neighbour.namespace)
+
+    def _list_notes(self, routes: list[Route]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for route, note in self.notes if route in routes))
 
     def _outside_type(self) -> str:
         return "LoadBalancer" if self.context.policy.load_balancer else "NodePort"
@@ -511,11 +515,8 @@ class _Drafter:
                 self._note_answer(route, "Service", name, route.source_port)
             ports = self._list_ports(routes)
             values = _service_values(self.context, name, self._labels(), dict(backend.selector), kind, ports)
-            self.drafts.append(
-                Draft(
-                    "rancher_service.yaml.j2", values, self.name, self.balancer.service.origin, tuple(self.comments)
-                )
-            )
+            origin, comments = self.balancer.service.origin, self._list_notes(routes)
+            self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, origin, comments))
 
     def _name_ports(self, backend: Backend, published: bool) -> str:
         grouped = backend.name.startswith(f"{self.name}-targets-")

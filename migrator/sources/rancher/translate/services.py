@@ -291,4 +291,6 @@ def _link(
         return report(origin, f"A service of this stack is named {name}, too: use {host} instead.")
     values = {**_make_values(context, name, {}, "ExternalName", []), "external_name": host}
     drafts[name] = Draft(_TEMPLATE, values, "aliases", origin)
-    return mark(origin, "translated", f"the ExternalName Service {name} -> {host}")
+    missing = slash and context.neighbour(stack) is None
+    wanted = f"; convert stack {stack}, too, unless it runs elsewhere" if missing else ""
+    return mark(origin, "translated", f"the ExternalName Service {name} -> {host}{wanted}")
