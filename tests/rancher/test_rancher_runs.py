@@ -243,3 +243,11 @@ def test_a_balancer_inside_stands_for_another_stack_s_service(
     messages = {key.message for key in read_run(tmp_path).keys if key.key.endswith("port_rules[0]")}
     advice = "clients of lb:8080 use api.back.svc.cluster.local:80."
     assert any(advice in message for message in messages) == (external is None)
+
+
+def test_a_claim_s_new_name_is_no_matter_of_clients(write_stack: WriteStack) -> None:
+    folder = write_stack(
+        "version: '2'\nservices: {web: {image: x, volumes: ['my_data:/d']}}\nvolumes: {my_data: {}}\n"
+    )
+    (finding,) = [item for item in read_run(folder).findings if "my_data" in item.message]
+    assert (finding.severity, "clients" in finding.message) == ("info", False)

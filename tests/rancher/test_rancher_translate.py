@@ -1137,3 +1137,17 @@ def test_a_link_to_a_stack_that_is_not_here_names_it(translate: Translate) -> No
     fate = result.fate("web", "external_links", 0)
     assert fate.fate == "translated"
     assert fate.message.endswith("-> api.back.svc.cluster.local; convert stack back, too, unless it runs elsewhere")
+
+
+def test_no_network_is_said_of_what_stays_alone_only(translate: Translate) -> None:
+    result = translate(
+        """\
+        web: {image: x, labels: {io.rancher.sidekicks: 'data, tool'}}
+        data: {image: y, net: none, labels: {io.rancher.container.start_once: 'true'}}
+        tool: {image: z, net: none}
+        alone: {image: z, net: none}
+        """
+    )
+    assert result.fate("data", "net").fate == "ignored"
+    assert "a NetworkPolicy knows whole pods only" in result.fate("tool", "net").message
+    assert "deny traffic with a NetworkPolicy" in result.fate("alone", "net").message
