@@ -251,3 +251,16 @@ def test_a_claim_s_new_name_is_no_matter_of_clients(write_stack: WriteStack) -> 
     )
     (finding,) = [item for item in read_run(folder).findings if "my_data" in item.message]
     assert (finding.severity, "clients" in finding.message) == ("info", False)
+
+
+def test_of_targets_in_two_other_stacks_the_one_left_out_is_told(write_stack: WriteStack, tmp_path: Path) -> None:
+    for name in ("back", "side"):
+        write_stack("api: {image: x}\n", name=name)
+    docker, rancher = _make_front("back/api", "tcp")
+    rule = "{source_port: 8080, protocol: tcp, service: side/api, target_port: 80}"
+    write_stack(docker, rancher.replace("}]}}", f"}}, {rule}]}}}}"), name="front")
+    inventory = read_run(tmp_path)
+    assert [str(item.ref) for item in inventory.services if "front-lb" in item.ref.name] == [
+        "back/Service/front-lb-api"
+    ]
+    assert any("side/api has no pods in this stack and gets no share" in key.message for key in inventory.keys)

@@ -263,6 +263,7 @@ class _Drafter:
 
     def draft(self) -> Part:
         for route in self.balancer.routes:
+            self._report_left_out(route)
             if route.wants_ingress:
                 self._add_path(route, self._find_backend(route))
             elif self._is_foreign(route):
@@ -284,6 +285,14 @@ class _Drafter:
             self.fates.append(report(self.balancer.service.origin, message))
         published = tuple(self._list_published())
         return Part(drafts=tuple(self.drafts), fates=tuple(self.fates), published=published)
+
+    def _report_left_out(self, route: Route) -> None:
+        """Say which of several targets get nothing: one Service reaches pods of one namespace."""
+        own = _find_own(self.context, route)
+        for target in route.targets:
+            if target not in own and (own or target != route.targets[0]):
+                message = f"{target[0]} has no pods in this stack and gets no share of this rule."
+                self.fates.append(report(route.origin, message))
 
     def _is_foreign(self, route: Route) -> bool:
         """Tell whether all of a route's pods are in other namespaces."""
@@ -343,10 +352,6 @@ class _Drafter:
 
     def _find_backend(self, route: Route) -> Backend:
         own = _find_own(self.context, route)
-        for target, _ in route.targets if len(route.targets) > 1 else ():
-            if not self.context.has_pods(target) and (own or target != route.targets[0][0]):
-                message = f"{target} has no pods in this stack and gets no share of this rule."
-                self.fates.append(report(route.origin, message))
         if len(own) > 1:
             return self._draft_group(route, own)
         name, port = own[0] if own else route.targets[0]

@@ -59,9 +59,7 @@ def _mark_no_network(service: StackService, context: Context, origin: KeyOrigin)
         return report(origin, "Pods are always on the network; deny traffic with a NetworkPolicy.")
     if starts_once(service):
         return mark(origin, "ignored", "It runs once in its primary's pod, to hold or to fill volumes.")
-    message = (
-        "It is on its pod's network now, and a NetworkPolicy knows whole pods only: leave it if it opens no port."
-    )
+    message = "It is on its pod's network now, and a NetworkPolicy knows whole pods only; fine if it opens no port."
     return report(origin, message)
 
 
