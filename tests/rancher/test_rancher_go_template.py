@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from migrator.sources.rancher.go_template import TemplateError, has_templating, render
-from migrator.sources.rancher.go_template_functions import Strings, Struct
+from migrator.sources.rancher.go_values import Strings, Struct
 
 DATA: dict[str, Any] = {
     "Values": Strings({"on": "true", "off": "", "list": "a,b,c", "count": "3", "words": "x 'y z' w"}),

@@ -12,16 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from migrator.sources.rancher.go_template_functions import (
-    FUNCTIONS,
-    REFUSED_FUNCTIONS,
-    GoError,
-    Strings,
-    Struct,
-    call_function,
-    format_value,
-    is_true,
-)
+from migrator.sources.rancher.go_template_functions import FUNCTIONS, REFUSED_FUNCTIONS, call_function
+from migrator.sources.rancher.go_values import GoError, Strings, Struct, format_value, is_true
 
 MAX_STEPS = 200_000
 """Most actions that one template may execute."""

@@ -17,71 +17,24 @@ import math
 import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote_plus
 
-from migrator.sources.rancher.answers import format_answer
-
-MAX_ITEMS = 100_000
-"""Longest list and longest repeated text that a function gives."""
-
-MAX_TEXT = 1_000_000
-"""Longest text that a function gives."""
-
-
-class GoError(ValueError):
-    """An error that a function returns."""
-
-
-class Strings(dict[str, str]):
-    """A Go map[string]string: a key that is missing reads as a blank."""
-
-
-class Struct(dict[str, Any]):
-    """A Go struct: a field that is missing is an error that names `type`."""
-
-    def __init__(self, type_name: str, fields: Mapping[str, Any]) -> None:
-        super().__init__(fields)
-        self.type = type_name
-
-
-def is_true(value: Any) -> bool:
-    """Tell whether Go takes a value for true: not zero, not empty, not nil."""
-    return bool(value)
-
-
-def format_value(value: Any) -> str:
-    """Write a value as an action does."""
-    return "<no value>" if value is None else to_text(value)
-
-
-def to_text(value: Any) -> str:
-    """Write a value as Go's %v does."""
-    if value is None:
-        return "<nil>"
-    if isinstance(value, Mapping):
-        return "map[" + _join(" ", (f"{key}:{to_text(item)}" for key, item in sorted(value.items()))) + "]"
-    if isinstance(value, list | tuple):
-        return "[" + _join(" ", map(to_text, value)) + "]"
-    return value if isinstance(value, str) else format_answer(value)
-
-
-def _join(separator: str, texts: Iterable[str]) -> str:
-    """Join texts, but not without end: lists in lists may hold the same one many times."""
-    joined: list[str] = []
-    length = 0
-    for text in texts:
-        length += len(text) + len(separator)
-        _check_length(length)
-        joined.append(text)
-    return separator.join(joined)
-
-
-def _check_length(length: int) -> None:
-    if length > MAX_TEXT:
-        raise GoError(f"text of {length} characters is too long")
+from migrator.sources.rancher.go_values import (
+    MAX_ITEMS,
+    GoError,
+    Strings,
+    Struct,
+    check_length,
+    format_text,
+    is_true,
+    join_texts,
+    name_type,
+    quote_text,
+    to_text,
+)
 
 
 def _kind(value: Any) -> str:
@@ -130,69 +83,6 @@ def _length(item: Any) -> int:
     if isinstance(item, Mapping | list):
         return len(item)
     raise GoError(f"len of type {type(item).__name__}")
-
-
-_VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<verb>[a-zA-Z%])")
-
-
-def _format(text: Any, *values: Any) -> str:
-    """Format as Go's Sprintf does, mismatches and missing values included."""
-    if not isinstance(text, str):
-        raise GoError("wrong type for value; expected string")
-    given = list(values)
-
-    def replace(match: re.Match[str]) -> str:
-        if match["verb"] == "%":
-            return "%"
-        if not given:
-            return f"%!{match['verb']}(MISSING)"
-        return _format_verb(match, given.pop(0))
-
-    result = _VERB.sub(replace, text)
-    if given:
-        extra = ", ".join(f"{_go_type(value)}={to_text(value)}" for value in given)
-        result += f"%!(EXTRA {extra})"
-    return result
-
-
-def _go_type(value: Any) -> str:
-    kinds = {
-        "str": "string",
-        "float": "float64",
-        "list": "[]interface {}",
-        "dict": "map[string]interface {}",
-        "Strings": "map[string]string",
-        "NoneType": "<nil>",
-    }
-    name = value.type if isinstance(value, Struct) else type(value).__name__
-    return kinds.get(name, name)
-
-
-def _format_verb(match: re.Match[str], value: Any) -> str:
-    verb, flags = match["verb"], match["flags"]
-    width = min(int(match["width"] or 0), MAX_ITEMS)
-    number = isinstance(value, int) and not isinstance(value, bool)
-    if verb == "v" or (verb == "s" and isinstance(value, str)) or (verb == "t" and isinstance(value, bool)):
-        text = to_text(value)
-    elif verb == "q" and isinstance(value, str):
-        text = _quote_text(value)
-    elif verb == "q" and number:
-        text = f"'{chr(value)}'"
-    elif verb in "dxXobc" and number:
-        text = chr(value) if verb == "c" else format(value, verb)
-        if "+" in flags and value >= 0:
-            text = "+" + text
-    elif verb in "feg" and isinstance(value, float):
-        text = format(value, f".{min(int(match['precision'] or 6), 100)}{verb}")
-    elif verb in "xX" and isinstance(value, str):
-        text = value.encode().hex()
-    else:
-        text = f"%!{verb}(<nil>)" if value is None else f"%!{verb}({_go_type(value)}={to_text(value)})"
-    if isinstance(value, str) and verb in "vs" and match["precision"] is not None:
-        text = text[: int(match["precision"] or 0)]
-    if "-" in flags:
-        return text.ljust(width)
-    return text.zfill(width) if "0" in flags and number else text.rjust(width)
 
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -305,7 +195,7 @@ def _split_preserving_quotes(text: str) -> list[str]:
 
 def _indent(count: Any, text: str) -> str:
     padding = " " * min(_to_integer(count), 1000)
-    _check_length(text.count("\n") * len(padding))
+    check_length(text.count("\n") * len(padding))
     return padding + text.replace("\n", "\n" + padding)
 
 
@@ -318,7 +208,7 @@ def _make_dict(*pairs: Any) -> dict[str, Any]:
 def _check_dict(value: Any) -> dict[str, Any]:
     """Refuse what no template may write to: the answers, and what is no map."""
     if type(value) is not dict:
-        raise GoError(f"wrong type for value; expected map[string]interface {{}}; got {_go_type(value)}")
+        raise GoError(f"wrong type for value; expected map[string]interface {{}}; got {name_type(value)}")
     return value
 
 
@@ -356,7 +246,7 @@ def _cut(text: str, start: int | None, end: int | None) -> str:
 
 
 def _replace(old: str, new: str, text: str) -> str:
-    _check_length(len(text) + text.count(old) * len(new))
+    check_length(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
 
 
@@ -411,24 +301,6 @@ def _uncapitalize(text: str) -> str:
 
 def _initials(text: str) -> str:
     return "".join(after for before, after in pairwise(f" {text}") if before.isspace() and not after.isspace())
-
-
-_ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v", '"': r"\"",
-            "\\": r"\\"}  # fmt: skip
-
-
-def _quote_text(text: str) -> str:
-    """Quote as Go's %q does."""
-    return '"' + "".join(map(_escape, text)) + '"'
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character == " " or (character.isprintable() and not character.isspace()):
-        return character
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _write_json(value: Any, indent: int | None = None) -> str:
@@ -521,7 +393,7 @@ FUNCTIONS: Mapping[str, tuple[str, Callable[..., Any]]] = {
     "len": ("a", _length),
     "print": ("a*", _print),
     "println": ("a*", lambda *values: " ".join(map(to_text, values)) + "\n"),
-    "printf": ("s a*", _format),
+    "printf": ("s a*", format_text),
     "html": ("a*", _escape_html),
     "urlquery": ("a*", lambda *values: quote_plus(_print(*values))),
     # defaults
@@ -553,7 +425,7 @@ FUNCTIONS: Mapping[str, tuple[str, Callable[..., Any]]] = {
     "contains": ("s s", lambda part, text: part in text),
     "hasPrefix": ("s s", lambda prefix, text: text.startswith(prefix)),
     "hasSuffix": ("s s", lambda suffix, text: text.endswith(suffix)),
-    "quote": ("a*", lambda *values: " ".join(_quote_text(to_text(value)) for value in values)),
+    "quote": ("a*", lambda *values: " ".join(quote_text(to_text(value)) for value in values)),
     "squote": ("a*", lambda *values: " ".join(f"'{to_text(value)}'" for value in values)),
     "cat": ("a*", lambda *values: " ".join(map(to_text, values))),
     "indent": ("i s", _indent),
@@ -565,7 +437,7 @@ FUNCTIONS: Mapping[str, tuple[str, Callable[..., Any]]] = {
     "splitn": ("s i s", _split_into),
     "splitList": ("s s", _split_list),
     "splitPreserveQuotes": ("s", _split_preserving_quotes),
-    "join": ("s a", lambda separator, items: _join(separator, _to_texts(items))),
+    "join": ("s a", lambda separator, items: join_texts(separator, _to_texts(items))),
     "toStrings": ("a", _to_texts),
     "sortAlpha": ("a", lambda items: sorted(_to_texts(items))),
     # numbers
@@ -661,10 +533,10 @@ def call_function(name: str, arguments: list[Any]) -> Any:
             or (kind == "i" and isinstance(value, bool))
             or (kind == "m" and isinstance(value, Strings | Struct))
         ):
-            raise GoError(f"wrong type for value; expected {named}; got {_go_type(value)}")
+            raise GoError(f"wrong type for value; expected {named}; got {name_type(value)}")
     try:
         result = function(*arguments)
-        _check_length(len(result) if isinstance(result, str) else 0)
+        check_length(len(result) if isinstance(result, str) else 0)
         if isinstance(result, list) and len(result) > MAX_ITEMS:
             raise GoError(f"a list of {len(result)} items is too long")
         return result

@@ -22,7 +22,7 @@ from migrator.sources.rancher.compose import (
     render_file,
 )
 from migrator.sources.rancher.find import StackFolder
-from migrator.sources.rancher.go_template_functions import Strings, Struct
+from migrator.sources.rancher.go_values import Strings, Struct
 from migrator.sources.rancher.interpolate import InterpolationError, interpolate_text
 from migrator.sources.rancher.secret_values import SHORTEST, is_secret
 from migrator.sources.tables import load_table

@@ -12,12 +12,8 @@ from types import MappingProxyType
 from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.accounting import account_keys, account_refusal, mark_unused
-from migrator.sources.rancher.translate.load_balancer import (
-    Balancer,
-    draft_balancer,
-    extend_context,
-    read_balancers,
-)
+from migrator.sources.rancher.translate.load_balancer import draft_balancer
+from migrator.sources.rancher.translate.load_balancer_routes import Balancer, extend_context, read_balancers
 from migrator.sources.rancher.translate.model import (
     Draft,
     KeyFate,

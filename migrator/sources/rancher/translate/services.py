@@ -9,7 +9,7 @@ from typing import Any
 
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.stack import StackService
-from migrator.sources.rancher.translate.load_balancer import GROUP_PREFIX
+from migrator.sources.rancher.translate.load_balancer_routes import GROUP_PREFIX
 from migrator.sources.rancher.translate.load_balancer_rules import split_selector
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import (
