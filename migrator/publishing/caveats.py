@@ -11,9 +11,10 @@ from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.publishing.node_ports import Number, static_band_end
+from migrator.rules.exclusive import find_exclusive
 from migrator.rules.match import Matcher
-from migrator.rules.rollout import describe_workaround
-from migrator.rules.spread import is_spread
+from migrator.rules.rollout import describe_workaround, waits_for_node
+from migrator.rules.spread import blocks_updates
 from migrator.sources.tables import load_table
 from migrator.templates import render_text
 
@@ -59,8 +60,9 @@ def find_caveats(
     readers = world.host_ip_readers
     cluster = world.policy.cluster
     rollout_text = "" if keeps_others else describe_workaround(workload)
-    if rollout_text and _shares_no_node(workload):
+    if rollout_text and _needs_rollout(workload):
         rollout_text = ""
+    waits = not keeps_others and waits_for_node(workload)
     found: dict[int, tuple[Caveat, ...]] = {}
     for index, decision in enumerate(decisions):
         port = decision.port
@@ -87,6 +89,7 @@ def find_caveats(
             "staticBandEnd": static_band_end(cluster),
             "rolloutWorkaround": bool(rollout_text),
             "rolloutText": rollout_text,
+            "waitsForNode": waits,
         }
         matching, named = matcher.find_rows(facts), decision.reason.caveats
         found[index] = tuple(
@@ -97,9 +100,10 @@ def find_caveats(
     return found
 
 
-def _shares_no_node(workload: Workload) -> bool:
+def _needs_rollout(workload: Workload) -> bool:
     """Tell whether an update needs its rollout without surge for more than the host port."""
-    return is_spread(workload.pod.unpack()["spec"], workload.pod_labels, "required")
+    spec = workload.pod.unpack()["spec"]
+    return find_exclusive(spec) is not None or blocks_updates(spec, workload.pod_labels)
 
 
 def _shorten(names: Sequence[str]) -> str:

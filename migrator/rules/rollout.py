@@ -8,6 +8,7 @@ from migrator.model.inventory import Finding
 from migrator.model.plan import Decision
 from migrator.model.workload import Workload
 from migrator.rules.host_port import read_ignore_reason
+from migrator.rules.spread import blocks_updates
 
 ID = "rollout"
 
@@ -38,6 +39,23 @@ def describe_workaround(workload: Workload) -> str:
     if workload.ref.kind == "Deployment" and rollout.max_surge in (0, "0%"):
         return f"maxSurge {rollout.max_surge}"
     return ""
+
+
+def waits_for_node(workload: Workload) -> bool:
+    """Tell whether an update adds a pod before it takes one away, and that pod needs a node without one.
+
+    25 % of fewer than four replicas are no pod that may be missing.
+    """
+    rollout = workload.rollout
+    replicas = 1 if workload.replicas is None else workload.replicas
+    if workload.ref.kind != "Deployment" or not replicas or rollout.type not in (None, "RollingUpdate"):
+        return False
+    missing = "25%" if rollout.max_unavailable is None else rollout.max_unavailable
+    if isinstance(missing, str):
+        percent = missing.removesuffix("%")
+        missing = int(percent) * replicas // 100 if percent.isdecimal() else 0
+    surges = rollout.max_surge not in (0, "0%")
+    return surges and not missing and blocks_updates(workload.pod.unpack()["spec"], workload.pod_labels)
 
 
 def find_hanging_rollout(workload: Workload, lasting: Iterable[Decision]) -> Finding | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 HOSTNAME = "kubernetes.io/hostname"
+REVISION_LABEL = "pod-template-hash"
+"""The label by which pods of one revision of a Deployment are told from those of another."""
 
 
 def is_spread(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -> bool:
@@ -25,6 +27,18 @@ def is_spread(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -
         and term.get("namespaceSelector") is None
         and _selects(term.get("labelSelector"), labels)
         for term in terms
+    )
+
+
+def blocks_updates(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether a new pod needs a node without an old one: a required term that does not know revisions apart."""
+    affinity = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
+    terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+    lasting = [term for term in terms if REVISION_LABEL not in (term.get("matchLabelKeys") or ())]
+    return is_spread(
+        {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": lasting}}},
+        labels,
+        "required",
     )
 
 

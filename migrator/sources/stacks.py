@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from migrator.errors import InputError
 from migrator.model.field import format_path
@@ -19,7 +19,7 @@ from migrator.model.reference import Location, is_stream
 from migrator.sources.files import display_path
 
 if TYPE_CHECKING:
-    from migrator.sources.rancher import RancherPolicy, Stack, StackFolder, Translation
+    from migrator.sources.rancher import RancherPolicy, Renamed, Stack, StackFolder, Translation
     from migrator.sources.rancher.answers import Question
 
 _COMPOSE_NAME = re.compile(r"(?:docker|rancher)-compose\.ya?ml(?:\.tpl)?\Z")
@@ -194,11 +194,18 @@ def _add_translation(folder: StackFolder, name: str, translation: Translation, r
         message = f"service {blocked.service} of stack {name} is left out: {blocked.reason}"
         result.findings.append(Finding("rancher", "error", message, None, location))
     for renamed in translation.renamed:
-        answers = "the old name still resolves" if renamed.still_resolves else "clients must use the new name"
+        severity, answers = _judge_name(renamed)
         location = Location(display_path(renamed.file), 0, None, renamed.line)
         message = f"{renamed.kind} {renamed.old} is {renamed.new} now: {answers}"
-        severity = "info" if renamed.still_resolves else "warning"
-        result.findings.append(Finding("rancher", severity, message, None, location))  # type: ignore[arg-type]
+        result.findings.append(Finding("rancher", severity, message, None, location))
+
+
+def _judge_name(renamed: Renamed) -> tuple[Literal["info", "warning"], str]:
+    if renamed.kind in ("PersistentVolumeClaim", "Secret"):
+        return "info", "the pods here use the new name; give it to what makes or fills it"
+    if renamed.still_resolves:
+        return "info", "the old name still resolves"
+    return "warning", "clients must use the new name"
 
 
 def _name_object(data: Mapping[str, Any]) -> tuple[str, str, str]:

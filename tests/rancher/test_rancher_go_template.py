@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from migrator.sources.rancher.go_template import Strings, Struct, TemplateError, has_templating, render
+from migrator.sources.rancher.go_template import TemplateError, has_templating, render
+from migrator.sources.rancher.go_values import Strings, Struct
 
 DATA: dict[str, Any] = {
     "Values": Strings({"on": "true", "off": "", "list": "a,b,c", "count": "3", "words": "x 'y z' w"}),
@@ -58,6 +59,45 @@ def test_templates_render_as_in_go(template: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ('{{ title "don\'t a-b a_b é–b ß" }}', "Don'T A-B A_b É–b ß"),
+        ('{{ untitle "A-B  Cd Ef" }} {{ initials "Ab cd  Ef" }} {{ swapcase "aB" }}', "a-B  cd ef AcE Ab"),
+        ('{{ quote nil "a\\"b\\n\\x01é" 3 }} {{ squote nil "a" }}', '"<nil>" "a\\"b\\n\\x01é" "3" \'<nil>\' \'a\''),
+        ('{{ print 1 2 "a" 3 4 }}|{{ cat nil "a" 3 }}', "1 2a3 4|<nil> a 3"),
+        ('{{ trunc 3 "äöü" }}|{{ substr 1 -1 "abc" }}|{{ abbrev 5 "hello world" }}', "ä\ufffd|bc|he..."),
+        ('{{ atoi "0x10" }} {{ atoi " 5" }} {{ atoi "+5" }} {{ atoi "1_0" }} {{ int 3.9 }}', "0 0 5 0 3"),
+        ('{{ int64 "9223372036854775808" }} {{ add 9223372036854775807 1 }}', "0 -9223372036854775808"),
+        ('{{ add 1 "2" 3.7 }} {{ div 7 -2 }} {{ mod -7 3 }} {{ max 1 5 "7" }}', "6 -3 -1 7"),
+        ("{{ round 3.14159 2 }} {{ ceil 1.2 }} {{ floor -1.2 }}", "3.14 2 -2"),
+        ("{{ until -3 }} {{ untilStep 10 0 -4 }} {{ untilStep 0 3 -1 }}", "[0 -1 -2] [10 6 2] []"),
+        (
+            '{{ uniq (list 1 "1" 1 true) }} {{ without (list 1 2 3) 2 }} {{ has "1" (list 1) }}',
+            "[1 1 true] [1 3] false",
+        ),
+        ('{{ compact (list 1 "" nil 0 "a") }} {{ prepend (list 1) 2 }} {{ append (list 1) 2 }}', "[1 a] [2 1] [1 2]"),
+        ('{{ $d := dict "a" 1 "b" }}{{ set $d "c" 2 }} {{ $d.c }} {{ hasKey $d "x" }}', "map[a:1 b: c:2] 2 false"),
+        (
+            '{{ get (dict "a" 1) "a" }}{{ pick (dict "a" 1 "b" 2) "a" }}{{ keys (dict "b" 1 "a" 2) }}',
+            "1map[a:1][a b]",
+        ),
+        ('{{ merge (dict "a" 1 "d" (dict "x" 1)) (dict "a" 2 "d" (dict "y" 3)) }}', "map[a:1 d:map[x:1 y:3]]"),
+        ('{{ splitList "" "abc" }} {{ join "-" (list 1 "a" nil) }} {{ join "-" "x" }}', "[a b c] 1-a-<nil> x"),
+        ('{{ b64dec "YQ==" }} {{ b64dec "YQ" }}', "a illegal base64 data at input byte 0"),
+        ('{{ b32enc "ab" }} {{ b64dec "Y*Q=" }}', "MFRA==== illegal base64 data at input byte 1"),
+        ('{{ indent 2 "a\\nb" }}|{{ nindent 1 "a" }}', "  a\n  b|\n a"),
+        ('{{ default "d" }} {{ default "d" 0 }} {{ coalesce 0 "" "c" }} {{ ternary "a" "b" false }}', "d d c b"),
+        ('{{ toString nil }} {{ toJson (dict "b" nil "a" "<é>") }}', '<nil> {"a":"\\u003cé\\u003e","b":null}'),
+        ('{{ base "/a/b/" }} {{ dir "a/b/" }} {{ clean "a/../b//c" }} {{ ext "a.tar.gz" }}', "b a/b b/c .gz"),
+        ('{{ plural "one" "many" 2 }} {{ html "<a>" }} {{ urlquery "a b&c" }}', "many &lt;a&gt; a+b%26c"),
+        ('{{ index .Values "zz" }}|{{ .Map.zz }}', "|<no value>"),
+    ],
+)
+def test_functions_compute_as_sprig_does(template: str, expected: str) -> None:
+    assert render(template, DATA).text == expected
+
+
+@pytest.mark.parametrize(
     ("template", "line", "problem"),
     [
         ("a\n{{ if }}", 2, "missing value for if"),
@@ -75,7 +115,16 @@ def test_templates_render_as_in_go(template: str, expected: str) -> None:
         ("{{ 1) }}", 1, "unexpected right paren"),
         ("{{ 1 | 2 }}", 1, "non executable command in pipeline stage 2"),
         ("{{ index .Map }}{{ div 1 0 }}", 1, "integer divide by zero"),
-        ("{{ upper 3 }}", 1, "wrong number or type of args for upper"),
+        ("{{ upper 3 }}", 1, "wrong type for value; expected string; got int"),
+        ("{{ upper }}", 1, "wrong number of args for upper: want 1 got 0"),
+        ("{{ eq }}", 1, "wrong number of args for eq: want at least 1 got 0"),
+        ('{{ fail "choose one" }}', 1, "error calling fail: choose one"),
+        ('{{ repeat -1 "a" }}', 1, "error calling repeat: strings: negative Repeat count"),
+        ('{{ trunc -1 "abc" }}', 1, "error calling trunc: runtime error: slice bounds out of range"),
+        ('{{ until "3" }}', 1, "wrong type for value; expected int; got string"),
+        ('{{ set .Values "a" "b" }}', 1, "expected map[string]interface {}; got map[string]string"),
+        ("{{ now }}", 1, 'function "now" is not allowed: it gives another result every time'),
+        ('{{ regexMatch "a" "b" }}', 1, "migrator does not compute it; write its result into the file"),
         ('{{ template "x" }}', 1, "beyond what catalog templates use"),
     ],
 )
@@ -96,6 +145,13 @@ def test_errors_carry_line_and_gos_words(template: str, line: int, problem: str)
         "{{ range until 1000000 }}{{ end }}",
         "{{ range until 1000 }}{{ range until 1000 }}x{{ end }}{{ end }}",
         '{{ repeat 1000000000 "x" }}',
+        '{{ $x := "xx" }}{{ range until 40 }}{{ $x = cat $x $x }}{{ end }}',
+        '{{ $x := repeat 9999 "x" }}{{ replace "x" $x $x }}',
+        "{{ $x := list 1 }}{{ range until 40 }}{{ $x = concat $x $x }}{{ end }}",
+        "{{ $x := list 1 }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}{{ $x }}",
+        "{{ $x := list 1 }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}{{ toJson $x }}",
+        '{{ $x := dict }}{{ $x = set $x "x" $x }}{{ $x }}',
+        '{{ set .Values "on" "no" }}',
         "{{ .Values.__class__.mro }}",
         "{{" + "(" * 5000 + "1" + ")" * 5000 + "}}",
     ],

@@ -265,3 +265,96 @@ def test_a_balancer_s_own_key_to_rancher_s_api_keeps_nothing_out(translate: Tran
     assert result.resolve("lb") == {"db"}
     assert result.fate("lb", "labels", "io.rancher.container.create_agent").fate == "ignored"
     assert result.fate("lb", "labels", "io.rancher.container.agent_service.drain_provider").fate == "ignored"
+
+
+def test_a_udp_rule_s_target_listens_on_udp(translate: Translate) -> None:
+    result = translate(
+        "lb: {image: rancher/lb-service-haproxy, ports: ['53:53/udp', '853:853']}\ndns: {image: x}\n",
+        """\
+        lb:
+          lb_config:
+            port_rules:
+              - {source_port: 53, protocol: udp, service: dns, target_port: 5353}
+              - {source_port: 853, protocol: tcp, service: dns, target_port: 5353}
+        """,
+    )
+    both = [
+        {"name": "tcp-5353", "port": 5353, "targetPort": 5353},
+        {"name": "udp-5353", "port": 5353, "targetPort": 5353, "protocol": "UDP"},
+    ]
+    assert result.get("Service", "dns")["spec"]["ports"] == both
+    assert [(port["containerPort"], port.get("protocol")) for port in result.container("dns")["ports"]] == [
+        (5353, None),
+        (5353, "UDP"),
+    ]
+
+
+HTTP_AND_HTTPS = """\
+    lb:
+      lb_config:
+        port_rules:
+          - {source_port: 80, protocol: http, hostname: shop.example, service: redirect, target_port: 8080}
+          - {source_port: 80, protocol: http, hostname: shop.example, service: other, target_port: 8080}
+          - {source_port: 443, protocol: https, hostname: shop.example, service: blue, target_port: 8080}
+          - {source_port: 443, protocol: https, hostname: shop.example, service: green, target_port: 8080}
+    """
+FOUR = "redirect: {image: x}\nother: {image: x}\nblue: {image: x}\ngreen: {image: x}\n"
+
+
+def test_of_http_and_https_rules_of_a_host_the_latter_stay(translate: Translate) -> None:
+    result = translate(BALANCER + FOUR, HTTP_AND_HTTPS)
+    (rule,) = result.get("Ingress", "lb")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    backend = path["backend"]["service"]["name"]
+    assert result.resolve(backend) == {"blue", "green"}
+    assert [name for name in result.names("Service") if "-targets-" in name] == [backend]
+    labels = {label for name in ("redirect", "other") for label in result.workload(name)["spec"]["template"]
+              ["metadata"]["labels"]}  # fmt: skip
+    assert not any(label.startswith("migrator.dev/") for label in labels)
+    fate = result.fate("lb", "lb_config", "port_rules", 0)
+    assert fate.fate == "reported"
+    assert "to blue, green, as the rule for port 443 says; of this rule redirect, other gets nothing" in fate.message
+    assert "can do that; else give it a host name of its own, or write a Gateway" in fate.message
+    answers = {(port.host_port, port.target.kind if port.target else None) for port in result.translation.published}
+    assert {(80, "Ingress"), (443, "Ingress")} <= answers
+
+
+def test_http_and_https_to_the_same_targets_share_one_service(translate: Translate) -> None:
+    rules = HTTP_AND_HTTPS.replace("redirect", "green").replace("other", "blue")
+    result = translate(BALANCER + FOUR, rules)
+    (rule,) = result.get("Ingress", "lb")["spec"]["rules"]
+    backend = rule["http"]["paths"][0]["backend"]["service"]["name"]
+    assert [name for name in result.names("Service") if "-targets-" in name] == [backend]
+    assert "one place" not in result.fate("lb", "lb_config", "port_rules", 2).message
+
+
+def test_targets_without_pods_get_no_share_and_no_service_of_a_group(translate: Translate) -> None:
+    rules = """\
+        lb:
+          lb_config:
+            port_rules:
+              - {source_port: 80, protocol: http, service: web, target_port: 8080}
+              - {source_port: 80, protocol: http, service: outside, target_port: 8080}
+        """
+    result = translate(BALANCER + "web: {image: x}\noutside: {external_ips: [192.0.2.1]}\n", rules)
+    path = result.get("Ingress", "lb")["spec"]["rules"][0]["http"]["paths"][0]
+    assert path["backend"]["service"] == {"name": "web", "port": {"number": 8080}}
+    assert not any("-targets-" in name for name in result.names("Service"))
+    assert "outside has no pods" in result.fate("lb", "lb_config", "port_rules", 0).message
+
+
+def test_what_is_said_of_a_port_stands_at_its_service_only(translate: Translate) -> None:
+    result = translate(
+        BALANCER + "web: {image: x}\ndb: {image: x}\n",
+        """\
+        lb:
+          lb_config:
+            port_rules:
+              - {source_port: 80, protocol: http, service: web, target_port: 80}
+              - {source_port: 443, protocol: sni, hostname: a.example, service: web, target_port: 8443}
+              - {source_port: 3306, protocol: tcp, service: db, target_port: 3306}
+        """,
+    )
+    said = [item.text for item in result.translation.objects if "must end at the target" in item.text]
+    assert len(said) == 1
+    assert "targetPort: 8443" in said[0]

@@ -176,3 +176,91 @@ def test_what_is_written_holds_no_compose_files(write_stack: WriteStack, tmp_pat
 
 def _list_files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _make_front(target: str, protocol: str = "http", ports: str = "['8080:8080']") -> tuple[str, str]:
+    rule = f"{{source_port: 8080, protocol: {protocol}, service: {target}, target_port: 80}}"
+    docker = f"lb: {{image: rancher/lb-service-haproxy, ports: {ports}}}\nself: {{image: x}}\n"
+    return docker, f"lb: {{lb_config: {{port_rules: [{rule}]}}}}\n"
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
+def test_a_port_to_another_stack_is_published_where_the_pods_are(
+    write_stack: WriteStack, tmp_path: Path, protocol: str
+) -> None:
+    write_stack("api: {image: x}\n", name="back")
+    write_stack(*_make_front("back/api", protocol), name="front")
+    plan, objects, refused = plan_stacks(tmp_path)
+    assert not refused
+    services = {(item["metadata"]["namespace"], item["metadata"]["name"]): item["spec"] for item in objects
+                if item["kind"] == "Service"}  # fmt: skip
+    assert set(services) == {("back", "api"), ("back", "front-lb-api"), ("front", "self")}
+    made = services["back", "front-lb-api"]
+    (api,) = [item for item in objects if item["metadata"]["name"] == "api" and item["kind"] == "Deployment"]
+    assert made["selector"].items() <= api["spec"]["template"]["metadata"]["labels"].items()
+    (port,) = made["ports"]
+    assert (made["type"], port["port"], port["targetPort"]) == ("NodePort", 8080, 80)
+    assert port.get("protocol", "TCP") == ("UDP" if protocol == "udp" else "TCP")
+    (entry,) = [entry for entry in plan.port_map if entry.old_port == 8080]
+    assert (str(entry.service), entry.protocol) == ("back/Service/front-lb-api", port.get("protocol", "TCP"))
+
+
+def test_a_port_to_a_stack_that_is_not_here_says_where_its_service_belongs(write_stack: WriteStack) -> None:
+    folder = write_stack(*_make_front("back/api"), name="front")
+    inventory = read_run(folder)
+    assert [service.ref.name for service in inventory.services] == ["self"]
+    (message,) = {key.message for key in inventory.keys if "back/api" in key.message}
+    assert message == (
+        "back/api is in another namespace, and a Service reaches pods of its own only: convert stack back in the same"
+        " run, and port 8080 gets its Service there; or write a NodePort Service with port 8080 and targetPort 80 in"
+        " back."
+    )
+
+
+def test_a_rule_of_another_protocol_than_the_port_s_is_numbered(write_stack: WriteStack, tmp_path: Path) -> None:
+    docker, rancher = _make_front("self", "udp", "['30053:30053', '30080:30080/udp', '30080:30080']")
+    rule = "{source_port: 30080, protocol: %s, service: self, target_port: 80}"
+    rules = f"{rule % 'udp'}, {rule % 'tcp'}, "
+    write_stack(docker, rancher.replace("8080", "30053").replace("port_rules: [", f"port_rules: [{rules}"))
+    plan, objects, _ = plan_stacks(tmp_path)
+    (made,) = [item for item in objects if item["metadata"]["name"] == "lb"]
+    ports = {(port["port"], port.get("protocol", "TCP")): port["nodePort"] for port in made["spec"]["ports"]}
+    assert set(ports) == {(30053, "UDP"), (30080, "UDP"), (30080, "TCP")}
+    assert {(entry.old_port, entry.protocol) for entry in plan.port_map} == set(ports)
+    assert len(plan.port_map) == len(ports)
+
+
+@pytest.mark.parametrize(("source", "external"), [(80, "api.back.svc.cluster.local"), (8080, None)])
+def test_a_balancer_inside_stands_for_another_stack_s_service(
+    write_stack: WriteStack, tmp_path: Path, source: int, external: str | None
+) -> None:
+    docker, rancher = _make_front("back/api", ports="[]")
+    write_stack("api: {image: x}\n", name="back")
+    write_stack(docker, rancher.replace("8080", str(source)), name="front")
+    _, objects, _ = plan_stacks(tmp_path)
+    made = [item["spec"].get("externalName") for item in objects if item["metadata"]["name"] == "lb"]
+    assert made == ([external] if external else [])
+    messages = {key.message for key in read_run(tmp_path).keys if key.key.endswith("port_rules[0]")}
+    advice = "clients of lb:8080 use api.back.svc.cluster.local:80."
+    assert any(advice in message for message in messages) == (external is None)
+
+
+def test_a_claim_s_new_name_is_no_matter_of_clients(write_stack: WriteStack) -> None:
+    folder = write_stack(
+        "version: '2'\nservices: {web: {image: x, volumes: ['my_data:/d']}}\nvolumes: {my_data: {}}\n"
+    )
+    (finding,) = [item for item in read_run(folder).findings if "my_data" in item.message]
+    assert (finding.severity, "clients" in finding.message) == ("info", False)
+
+
+def test_of_targets_in_two_other_stacks_the_one_left_out_is_told(write_stack: WriteStack, tmp_path: Path) -> None:
+    for name in ("back", "side"):
+        write_stack("api: {image: x}\n", name=name)
+    docker, rancher = _make_front("back/api", "tcp")
+    rule = "{source_port: 8080, protocol: tcp, service: side/api, target_port: 80}"
+    write_stack(docker, rancher.replace("}]}}", f"}}, {rule}]}}}}"), name="front")
+    inventory = read_run(tmp_path)
+    assert [str(item.ref) for item in inventory.services if "front-lb" in item.ref.name] == [
+        "back/Service/front-lb-api"
+    ]
+    assert any("side/api has no pods in this stack and gets no share" in key.message for key in inventory.keys)

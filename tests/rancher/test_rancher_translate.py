@@ -1055,3 +1055,99 @@ def test_containers_on_the_host_s_network_pull_their_pod_along(translate: Transl
     assert result.pod("a")["hostNetwork"] is True
     assert "a is on the node's network, too" in result.fate("b", "net").message
     assert result.fate("c", "net").fate == "reported"
+
+
+SECTIONS = """\
+    version: '2'
+    services:
+      web: {image: nginx}
+      db: {image: mysql}
+      tool: {image: replaced}
+    load_balancers:
+      lb:
+        ports: ['80:80', '3306:3306']
+        port_rules:
+        - {source_port: 80, protocol: http, service: web, target_port: 8080}
+        - {source_port: 3306, protocol: tcp, service: db, target_port: 3307}
+        config: maxconn 4
+        shoe: 1
+    external_services:
+      mail: {external_ips: [192.0.2.9], shoe: 1}
+      tool: {hostname: tool.example}
+    aliases:
+      both: {services: [web, db]}
+      gone: {containers: [c]}
+    containers:
+      alone: {image: busybox}
+    dependencies:
+      queue: {template: 'community:queue'}
+    """
+
+
+def test_sections_of_later_executors_are_services_too(translate: Translate) -> None:
+    result = translate(SECTIONS)
+    assert result.names("Deployment") == ["alone", "web", "db"]
+    path = result.get("Ingress", "lb")["spec"]["rules"][0]["http"]["paths"][0]
+    assert path["backend"]["service"] == {"name": "web", "port": {"number": 8080}}
+    assert result.get("Service", "lb")["spec"]["ports"] == [{"name": "tcp-3306", "port": 3306, "targetPort": 3307}]
+    assert result.get("EndpointSlice", "mail-ipv4")["endpoints"] == [{"addresses": ["192.0.2.9"]}]
+    assert result.get("Service", "tool")["spec"]["externalName"] == "tool.example"
+    assert result.resolve("both") == {"web", "db"}
+    assert result.resolve("alone") == {"alone"}
+
+
+@pytest.mark.parametrize(
+    ("path", "fate", "words"),
+    [
+        (("load_balancers", "lb", "config"), "reported", "HAProxy"),
+        (("load_balancers", "lb", "port_rules", 0), "translated", "the Ingress lb to web:8080"),
+        (("load_balancers", "lb", "shoe"), "reported", "'shoe' is unknown"),
+        (("external_services", "mail"), "translated", "objects"),
+        (("external_services", "mail", "shoe"), "reported", "'shoe' is unknown"),
+        (("services", "tool", "image"), "ignored", "Replaced by external_services.tool"),
+        (("aliases", "both", "services"), "translated", "target"),
+        (("aliases", "gone", "containers"), "reported", "names no services"),
+        (("dependencies",), "reported", "convert them in the same run"),
+        (("dependencies", "queue"), "reported", "See dependencies."),
+    ],
+)
+def test_keys_of_those_sections_have_a_fate(
+    translate: Translate, path: tuple[str | int, ...], fate: str, words: str
+) -> None:
+    found = translate(SECTIONS).fate(*path)
+    assert (found.fate, words in found.message) == (fate, True), found.message
+
+
+@pytest.mark.parametrize("section", ["storage_drivers", "network_drivers", "virtual_machines"])
+def test_sections_of_rancher_s_infrastructure_are_refused(translate: Translate, section: str) -> None:
+    result = translate(f"version: '2'\nservices: {{web: {{image: x}}}}\n{section}: {{own: {{image: y}}}}\n")
+    assert result.translation.objects == ()
+    assert "own" in str(result.translation.refused)
+
+
+def test_of_a_key_without_equivalent_the_ones_below_point_at_it(translate: Translate) -> None:
+    result = translate("web: {image: x, ulimits: {nofile: {soft: 1, hard: 2}}}\n")
+    assert "container runtime" in result.fate("web", "ulimits").message
+    below = result.fate("web", "ulimits", "nofile", "soft")
+    assert (below.fate, below.message, below.inherited) == ("reported", "See web.ulimits.", True)
+
+
+def test_a_link_to_a_stack_that_is_not_here_names_it(translate: Translate) -> None:
+    result = translate("web: {image: x, external_links: ['back/api:api']}\n")
+    fate = result.fate("web", "external_links", 0)
+    assert fate.fate == "translated"
+    assert fate.message.endswith("-> api.back.svc.cluster.local; convert stack back, too, unless it runs elsewhere")
+
+
+def test_no_network_is_said_of_what_stays_alone_only(translate: Translate) -> None:
+    result = translate(
+        """\
+        web: {image: x, labels: {io.rancher.sidekicks: 'data, tool'}}
+        data: {image: y, net: none, labels: {io.rancher.container.start_once: 'true'}}
+        tool: {image: z, net: none}
+        alone: {image: z, net: none}
+        """
+    )
+    assert result.fate("data", "net").fate == "ignored"
+    assert "a NetworkPolicy knows whole pods only" in result.fate("tool", "net").message
+    assert "deny traffic with a NetworkPolicy" in result.fate("alone", "net").message

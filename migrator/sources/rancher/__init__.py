@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from migrator.sources.rancher.policy import RancherPolicy
     from migrator.sources.rancher.stack import Stack, StackService, read_stack
     from migrator.sources.rancher.translate import translate_stack
-    from migrator.sources.rancher.translate.load_balancer import survey_stacks
+    from migrator.sources.rancher.translate.load_balancer_routes import survey_stacks
     from migrator.sources.rancher.translate.model import Blocked, KeyFate, Renamed, TranslatedObject, Translation
 
 _MODULES = {
@@ -22,7 +22,7 @@ _MODULES = {
     "find": ("StackFolder", "find_stacks"),
     "stack": ("Stack", "StackService", "read_stack"),
     "translate": ("translate_stack",),
-    "translate.load_balancer": ("survey_stacks",),
+    "translate.load_balancer_routes": ("survey_stacks",),
     "translate.model": ("Blocked", "KeyFate", "Renamed", "TranslatedObject", "Translation"),
     "policy": ("RancherPolicy",),
 }

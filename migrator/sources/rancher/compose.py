@@ -15,6 +15,18 @@ from migrator.yaml.data import construct
 from migrator.yaml.nodes import MappingNode, Node, ScalarNode, compose
 from migrator.yaml.scan import decode, line_of
 
+SERVICE_SECTIONS = (
+    "containers",
+    "services",
+    "load_balancers",
+    "storage_drivers",
+    "network_drivers",
+    "virtual_machines",
+    "external_services",
+    "aliases",
+)
+"""Sections of format 2 that make services; of two with one name the later counts, as the executor merged them."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyOrigin:
@@ -58,12 +70,41 @@ class ComposeFile:
 
     def services(self) -> dict[str, Any]:
         """Give the raw services by name, the catalog's part left out."""
-        raw = self.data.get("services") if self.second_format else self.data
+        if not self.second_format:
+            return {name: service for name, service in self.data.items() if not self.is_section(name)}
+        return {
+            name: service for section in SERVICE_SECTIONS for name, service in self._read_section(section).items()
+        }
+
+    def _read_section(self, section: str) -> dict[str, Any]:
+        raw = self.data.get(section)
         if raw is None:
             return {}
         if not isinstance(raw, Mapping):
-            raise self.refuse(("services",), "services must be a mapping")
-        return {name: service for name, service in raw.items() if not self.is_section(name)}
+            raise self.refuse((section,), f"{section} must be a mapping")
+        # An alias of containers, not of services, was never made.
+        return {
+            name: service
+            for name, service in raw.items()
+            if not self.is_section(name)
+            and (section != "aliases" or (isinstance(service, Mapping) and "services" in service))
+        }
+
+    def find_section(self, name: str) -> str | None:
+        """Give the section that a service stands in; None in format 1."""
+        if not self.second_format:
+            return None
+        return next((section for section in reversed(SERVICE_SECTIONS) if name in self._read_section(section)), None)
+
+    def service_path(self, name: str) -> FieldPath:
+        """Give the path of a service."""
+        section = self.find_section(name)
+        return (section, name) if section is not None else (*self.service_root, name)
+
+    @property
+    def service_roots(self) -> tuple[FieldPath, ...]:
+        """Give the paths that services stand below."""
+        return tuple((section,) for section in SERVICE_SECTIONS) if self.second_format else ((),)
 
     def is_section(self, name: str) -> bool:
         """Tell whether a key beside the services is none itself: the catalog's part, or format 1's `version`.

@@ -8,17 +8,12 @@ and output are bounded. Errors carry the template's line and Go's wording.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from migrator.sources.rancher.go_template_functions import (
-    FUNCTIONS,
-    UNSAFE_FUNCTIONS,
-    GoError,
-    format_value,
-    is_true,
-)
+from migrator.sources.rancher.go_template_functions import FUNCTIONS, REFUSED_FUNCTIONS, call_function
+from migrator.sources.rancher.go_values import GoError, Strings, Struct, format_value, is_true
 
 MAX_STEPS = 200_000
 """Most actions that one template may execute."""
@@ -430,8 +425,8 @@ def _unescape(text: str, line: int) -> str:
 def _make_word(token: Token) -> Operand:
     if token.value in _CONSTANTS:
         return Literal(_CONSTANTS[token.value])
-    if token.value in UNSAFE_FUNCTIONS:
-        raise TemplateError(f'function "{token.value}" is not allowed: {UNSAFE_FUNCTIONS[token.value]}', token.line)
+    if token.value in REFUSED_FUNCTIONS:
+        raise TemplateError(f'function "{token.value}" is not allowed: {REFUSED_FUNCTIONS[token.value]}', token.line)
     if token.value not in FUNCTIONS and token.value not in ("and", "or"):
         raise TemplateError(f'function "{token.value}" not defined', token.line)
     return Function(token.value)
@@ -468,7 +463,7 @@ class _Executor:
                 self._bound(line)
                 value = self._evaluate(statement.pipeline, dot, scope)
                 if not statement.pipeline.names:
-                    self._write(format_value(value), line, False)
+                    self._write(_format(value, line), line, False)
             else:
                 self._bound(statement.pipeline.line)
                 self._walk_branch(statement, dot, scope)
@@ -542,7 +537,7 @@ class _Executor:
             if head.name in ("and", "or"):
                 return self._evaluate_logic(head.name, command[1:], extra, dot, scope, line)
             arguments = [self._operand(operand, dot, scope, line) for operand in command[1:]]
-            return _call(FUNCTIONS[head.name], head.name, [*arguments, *extra], line)
+            return _call(head.name, [*arguments, *extra], line)
         if isinstance(head, Pipeline):
             # Rancher's Go never looked at what follows a pipeline in parentheses: of `(ne .A "x") and .B` .B is lost.
             return self._operand(head, dot, scope, line)
@@ -586,13 +581,18 @@ class _Executor:
         return value
 
 
-def _call(function: Callable[..., Any], name: str, arguments: list[Any], line: int) -> Any:
+def _format(value: Any, line: int) -> str:
     try:
-        return function(*arguments)
+        return format_value(value)
     except GoError as error:
-        raise TemplateError(f"error calling {name}: {error}", line) from None
-    except (TypeError, AttributeError, ValueError, IndexError):
-        raise TemplateError(f"wrong number or type of args for {name}: got {len(arguments)}", line) from None
+        raise TemplateError(str(error), line) from None
+
+
+def _call(name: str, arguments: list[Any], line: int) -> Any:
+    try:
+        return call_function(name, arguments)
+    except GoError as error:
+        raise TemplateError(str(error), line) from None
 
 
 def _read_field(value: Any, name: str, operand: Fields, line: int) -> Any:
@@ -607,18 +607,6 @@ def _read_field(value: Any, name: str, operand: Fields, line: int) -> Any:
     if isinstance(value, Struct):
         raise TemplateError(f"can't evaluate field {name} in type {value.type}", line)
     return None
-
-
-class Strings(dict[str, str]):
-    """A Go map[string]string: a key that is missing reads as a blank."""
-
-
-class Struct(dict[str, Any]):
-    """A Go struct: a field that is missing is an error that names `type`."""
-
-    def __init__(self, type_name: str, fields: Mapping[str, Any]) -> None:
-        super().__init__(fields)
-        self.type = type_name
 
 
 def _list_items(value: Any, line: int) -> Iterator[tuple[Any, Any]]:

@@ -22,14 +22,23 @@ from migrator.sources.rancher.compose import (
     render_file,
 )
 from migrator.sources.rancher.find import StackFolder
-from migrator.sources.rancher.go_template import Strings, Struct
+from migrator.sources.rancher.go_values import Strings, Struct
 from migrator.sources.rancher.interpolate import InterpolationError, interpolate_text
 from migrator.sources.rancher.secret_values import SHORTEST, is_secret
 from migrator.sources.tables import load_table
 
 _RELATIVE = "Name a file relative to the compose file."
 _NEVER_EXTENDED = ("links", "volumes_from")
-_SECTIONS = ("volumes", "secrets", "networks", "hosts", "dependencies", "containers")
+_SECTIONS = ("volumes", "secrets", "networks", "hosts", "dependencies")
+_LB_CONFIG = ("port_rules", "certs", "default_cert", "config", "stickiness_policy")
+"""What stands in a balancer of `load_balancers` itself, and among the services below `lb_config`."""
+_SECTION_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "external_services": {"image": "rancher/external-service"},
+    "aliases": {"image": "rancher/dns-service"},
+    "virtual_machines": {"type": "virtualMachine"},
+    "storage_drivers": {"storage_driver": {"name": ""}},
+    "network_drivers": {"network_driver": {"name": ""}},
+}
 _TYPE_NAMES = {"list": "an array", "mapping": "an object", "pairs": "an object, or an array"}
 
 
@@ -324,7 +333,7 @@ class _Reader:
 
     def _read_service(self, file: ComposeFile, name: str, chain: tuple[tuple[str, str], ...]) -> StackService:
         raw = file.services()[name]
-        path = (*file.service_root, name)
+        path = file.service_path(name)
         if raw is None:
             raw = {}
         if not isinstance(raw, Mapping):
@@ -332,6 +341,7 @@ class _Reader:
         settings = {
             key: self._read_setting(file, (*path, key), value, key) for key, value in raw.items() if key != "extends"
         }
+        settings = _place_settings(settings, file.find_section(name), file.origin(path))
         _check_types(file, name, settings)
         service = StackService(name, file.origin(path), settings)
         service = self._read_env_files(file, service)
@@ -342,7 +352,7 @@ class _Reader:
     def _extend(
         self, file: ComposeFile, service: StackService, extends: Any, chain: tuple[tuple[str, str], ...]
     ) -> StackService:
-        path = (*file.service_root, service.name, "extends")
+        path = (*file.service_path(service.name), "extends")
         target = extends if isinstance(extends, Mapping) else {"service": extends}
         name = format_answer(target.get("service"))
         if not name:
@@ -438,6 +448,22 @@ class _Reader:
         return text
 
 
+def _place_settings(settings: dict[str, Setting], section: str | None, origin: KeyOrigin) -> dict[str, Setting]:
+    """Give a service of a section of its own the keys that it had among the services."""
+    placed = dict(settings)
+    moved = {key: placed.pop(key) for key in _LB_CONFIG if key in placed} if section == "load_balancers" else {}
+    if moved:
+        items = {(key, *path): place for key, setting in moved.items() for path, place in setting.items.items()}
+        items.update({(key,): setting.origin for key, setting in moved.items()})
+        placed["lb_config"] = Setting({key: setting.value for key, setting in moved.items()}, origin, items)
+    if section == "aliases" and "services" in placed:
+        placed["links"] = placed.pop("services")
+    for key, value in _SECTION_DEFAULTS.get(section or "", {}).items():
+        if key == "image" or key not in placed:
+            placed[key] = Setting(value, origin, {})
+    return placed
+
+
 def _find_beside(file: ComposeFile, name: str) -> Path | None:
     """Find a file named relative to a compose file; None for absolute names and for what cannot be a file."""
     if name.startswith(("/", "~")):
@@ -454,6 +480,11 @@ def _names_secret(path: FieldPath, value: str) -> bool:
     name, separator, rest = value.partition("=")
     key = next((step for step in reversed(path) if isinstance(step, str)), "")
     return is_secret(name, rest) if separator and isinstance(path[-1], int) else is_secret(key, value)
+
+
+def is_known(key: str) -> bool:
+    """Tell whether a service's key is in the table."""
+    return key in load_table("sources/rancher/keys.yaml")["service"]
 
 
 def _check_types(file: ComposeFile, name: str, settings: Mapping[str, Setting]) -> None:

@@ -12,12 +12,8 @@ from types import MappingProxyType
 from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.accounting import account_keys, account_refusal, mark_unused
-from migrator.sources.rancher.translate.load_balancer import (
-    Balancer,
-    draft_balancer,
-    extend_context,
-    read_balancers,
-)
+from migrator.sources.rancher.translate.load_balancer import draft_balancer
+from migrator.sources.rancher.translate.load_balancer_routes import Balancer, extend_context, read_balancers
 from migrator.sources.rancher.translate.model import (
     Draft,
     KeyFate,
@@ -167,9 +163,13 @@ def _order_drafts(context: Context, drafts: tuple[Draft, ...]) -> list[Draft]:
     """Order drafts by file: namespace, volumes and secrets first, services as the stack lists them, aliases last."""
     names = [*_FILE_ORDER, *context.names.values(), "aliases"]
     ranks = {name: position for position, name in reversed(list(enumerate(names)))}
-    distinct = {(draft.template, draft.values["name"]): draft for draft in reversed(drafts)}
-    kept = [draft for draft in drafts if distinct[draft.template, draft.values["name"]] is draft]
+    distinct = {_identify(draft): draft for draft in reversed(drafts)}
+    kept = [draft for draft in drafts if distinct[_identify(draft)] is draft]
     return sorted(kept, key=lambda draft: ranks.get(draft.file, len(names)))
+
+
+def _identify(draft: Draft) -> tuple[str, str, str]:
+    return draft.template, draft.values.get("namespace", ""), draft.values["name"]
 
 
 def _write_object(context: Context, draft: Draft) -> TranslatedObject:
@@ -189,7 +189,7 @@ def _write_object(context: Context, draft: Draft) -> TranslatedObject:
 def _name_file(context: Context, draft: Draft) -> str:
     """Name an object's file: in the stack's folder, or above it where all stacks share it."""
     shared = draft.template == _NAMESPACE and context.policy.namespace is not None
-    return f"{draft.file}.yaml" if shared else f"{context.instance}/{draft.file}.yaml"
+    return f"{draft.file}.yaml" if shared else f"{draft.folder or context.instance}/{draft.file}.yaml"
 
 
 def _find_renamed(context: Context) -> Iterator[Renamed]:

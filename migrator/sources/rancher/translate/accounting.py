@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from migrator.model.field import FieldPath, format_path
-from migrator.sources.rancher.compose import ComposeFile, KeyOrigin
-from migrator.sources.rancher.stack import Stack, StackService
+from migrator.sources.rancher.compose import SERVICE_SECTIONS, ComposeFile, KeyOrigin
+from migrator.sources.rancher.stack import Stack, StackService, is_known
 from migrator.sources.rancher.translate.model import KeyFate, mark, report
 from migrator.sources.rancher.translate.survey import Context
 from migrator.sources.tables import load_table
@@ -19,7 +19,8 @@ _Marks = Mapping[tuple[str, FieldPath], KeyFate]
 
 def account_keys(stack: Stack, context: Context, fates: Iterable[KeyFate]) -> tuple[KeyFate, ...]:
     """Give one fate for each mapping key, and for each list item that has one of its own, in the files' order."""
-    marks = _join_marks([*fates, *_mark_reading(stack), *_mark_unmatched(stack), *_mark_left_out(context)])
+    own = (*_mark_reading(stack), *_mark_unmatched(stack), *_mark_left_out(context), *_mark_dead_aliases(stack))
+    marks = _join_marks([*fates, *own])
     result: list[KeyFate] = []
     for position, file in enumerate(stack.files):
         used = None if position < len(stack.files) and not _is_extended(stack, file) else _find_used(stack, file)
@@ -86,30 +87,47 @@ def _find_fate(file: ComposeFile, key: KeyOrigin, marks: _Marks, used: frozenset
         return own
     root = file.service_root
     depth = len(root)
-    if used is not None and (key.path[:depth] != root or not _is_used(key.path, used, depth)):
+    if used is not None and (key.path[:depth] not in file.service_roots or not _is_used(key.path, used, depth)):
         return mark(key, "ignored", "This stack extends other services of this file.")
+    if _is_replaced(file, key.path):
+        return mark(key, "ignored", f"Replaced by {file.find_section(str(key.path[1]))}.{key.path[1]}.")
     if _is_unknown_below(file, key.path):
-        return _default(key, None)
+        return _default(key, None, len(key.path))
     for length in range(len(key.path) - 1, depth, -1):
         inherited = marks.get((file.file, key.path[:length]))
         if inherited is not None and length > depth + 1:
             return KeyFate(key.path, key.file, key.line, inherited.fate, _point_at(inherited), True)
-    if len(key.path) <= depth or (depth and key.path[0] != "services"):
-        return _default(key, _rows("stack").get(str(key.path[0])))
+    if len(key.path) <= depth or (depth and key.path[0] not in SERVICE_SECTIONS):
+        return _default(key, _rows("stack").get(str(key.path[0])), 1)
     if file.is_section(str(key.path[depth])):
-        return _default(key, _rows("stack").get(str(key.path[depth])))
+        return _default(key, _rows("stack").get(str(key.path[depth])), depth + 1)
     if len(key.path) == depth + 1:
         return mark(key, "translated", "objects of this name")
-    row = _rows("service").get(str(key.path[depth + 1]))
+    row = _find_row(file, key.path)
     if row is not None and "to" not in row and len(key.path) == depth + 2 and _is_empty(file, key.path):
         return mark(key, "ignored", "It is empty.")
-    return _default(key, row)
+    return _default(key, row, depth + 2)
+
+
+def _is_replaced(file: ComposeFile, path: FieldPath) -> bool:
+    """Tell whether a key belongs to a service that another section names, too; the later section counts."""
+    if not file.second_format or len(path) < 2 or path[0] not in SERVICE_SECTIONS:
+        return False
+    return file.find_section(str(path[1])) not in (None, path[0])
+
+
+def _find_row(file: ComposeFile, path: FieldPath) -> Mapping[str, Any] | None:
+    """Find what is known of a service's key; in the sections of format 2 some have keys of their own."""
+    depth = len(file.service_root)
+    own = _rows("sections").get(str(path[0]), {}).get(str(path[depth + 1])) if depth else None
+    found: Mapping[str, Any] | None = own or _rows("service").get(str(path[depth + 1]))
+    return found
 
 
 def _is_unknown_below(file: ComposeFile, path: FieldPath) -> bool:
     """Tell whether a key stands two steps below a service or a section, and Rancher knew none of that name there."""
     depth = len(file.service_root)
-    if len(path) == depth + 3 and path[:depth] == file.service_root:
+    if len(path) == depth + 3 and path[:depth] in file.service_roots:
         row = _rows("service").get(str(path[depth + 1])) or {}
     elif len(path) == 3 and file.second_format:
         row = _rows("stack").get(str(path[0])) or {}
@@ -135,7 +153,10 @@ def _is_used(path: FieldPath, used: frozenset[FieldPath], depth: int) -> bool:
     return len(path) <= depth or path[: depth + 1] in used
 
 
-def _default(key: KeyOrigin, row: Mapping[str, Any] | None) -> KeyFate:
+def _default(key: KeyOrigin, row: Mapping[str, Any] | None, owner: int) -> KeyFate:
+    """Give the fate that the table has for a key whose first `owner` steps name the key that the table knows."""
+    if len(key.path) > owner and (row is None or row.get("fate") == "reported"):
+        return report(key, f"See {format_path(key.path[:owner][-2:])}.", inherited=True)
     if row is None:
         return report(key, f"Unsupported config option: {key.path[-1]!r} is unknown to Rancher v1.6.")
     if "to" in row:
@@ -155,6 +176,17 @@ def _mark_reading(stack: Stack) -> Iterator[KeyFate]:
             yield mark(warning.origin, "ignored", warning.message)
         else:
             yield report(warning.origin, warning.message)
+
+
+def _mark_dead_aliases(stack: Stack) -> Iterator[KeyFate]:
+    for file in stack.files:
+        aliases = file.data.get("aliases") if file.second_format else None
+        for name, alias in aliases.items() if isinstance(aliases, Mapping) else ():
+            if not isinstance(alias, Mapping) or "services" not in alias:
+                message = "It names no services, and Rancher made nothing of it; a Service with a selector can."
+                yield report(file.origin(("aliases", name)), message)
+                for key in alias if isinstance(alias, Mapping) else ():
+                    yield report(file.origin(("aliases", name, key)), message, inherited=True)
 
 
 def _mark_unmatched(stack: Stack) -> Iterator[KeyFate]:
@@ -180,5 +212,5 @@ def mark_unused(service: StackService, handled: Iterable[str]) -> tuple[KeyFate,
     return tuple(
         mark(setting.origin, "ignored", f"{service.name} has no container on Kubernetes.")
         for key, setting in service.settings.items()
-        if key not in known
+        if key not in known and is_known(key) and setting.origin != service.origin
     )

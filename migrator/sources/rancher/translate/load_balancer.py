@@ -6,37 +6,36 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from migrator.errors import InputError
 from migrator.model.inventory import BalancedPort
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import ANY_ADDRESS
-from migrator.sources.rancher.compose import KeyOrigin
-from migrator.sources.rancher.policy import RancherPolicy
-from migrator.sources.rancher.stack import Stack, StackService
+from migrator.sources.rancher.stack import StackService, is_known
 from migrator.sources.rancher.translate.labels import find_label_row
+from migrator.sources.rancher.translate.load_balancer_routes import (
+    GROUP_PREFIX,
+    INGRESS_PORTS,
+    Balancer,
+    Overruled,
+    Route,
+    find_own,
+    group_name,
+)
 from migrator.sources.rancher.translate.load_balancer_rules import (
     PROXY_LABEL,
     SSL_LABEL,
     TARGET_LABEL,
-    PortRule,
-    read_rules,
 )
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
-from migrator.sources.rancher.translate.names import is_hostname, make_distinct, make_name
-from migrator.sources.rancher.translate.ports import PublishedPort, read_published
+from migrator.sources.rancher.translate.names import make_distinct, make_name
 from migrator.sources.rancher.translate.survey import (
     INSTANCE_LABEL,
     NAME_LABEL,
     PART_OF_LABEL,
     Context,
     find_host,
-    find_refusal,
-    survey_stack,
 )
 
-GROUP_PREFIX = "migrator.dev/"
-_INGRESS_PORTS = (80, 443)
-_HTTP = ("http", "https")
+_SECURE = ("tls", "https", "sni")
 _OF_CONTAINER = ("io.rancher.scheduler", "io.rancher.container.")
 _API_VERSIONS = {"Ingress": "networking.k8s.io/v1", "Service": "v1"}
 
@@ -48,140 +47,6 @@ class Backend:
     name: str
     port: int
     selector: tuple[tuple[str, str], ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Rules of one load balancer with equal source, host and path, and the services that they reach."""
-
-    source_port: int
-    protocol: str
-    host: str
-    path: str
-    targets: tuple[tuple[str, int], ...]
-    origin: KeyOrigin
-    published: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Balancer:
-    """A load balancer service with its routes; `fates` tells of rules that lead nowhere."""
-
-    service: StackService
-    published: tuple[PublishedPort, ...]
-    routes: tuple[Route, ...]
-    fates: tuple[KeyFate, ...]
-
-
-def read_balancers(context: Context) -> tuple[Balancer, ...]:
-    """Read the stack's load balancers."""
-    return tuple(
-        _read_balancer(service, context)
-        for service in context.stack.services
-        if context.roles[service.name] == "load_balancer"
-    )
-
-
-def _read_balancer(service: StackService, context: Context) -> Balancer:
-    published: dict[int, int] = {}
-    ports = read_published(service)
-    for port in ports:
-        if port.spec.host_ip is not None:
-            continue
-        outside = port.spec.host_port or port.spec.container_port
-        published[outside] = outside
-        published.setdefault(port.spec.container_port, outside)
-    routes: dict[tuple[int, str, str, str], Route] = {}
-    fates: list[KeyFate] = []
-    for rule in read_rules(service, context):
-        problem = _find_problem(rule, context)
-        if problem:
-            fates.append(report(rule.origin, problem))
-            continue
-        target = (rule.service, rule.target_port or rule.source_port)
-        source = published.get(rule.source_port, rule.source_port)
-        key = (source, rule.protocol, rule.host, rule.path)
-        known = routes.get(key)
-        if known is None:
-            routes[key] = Route(*key, (target,), rule.origin, rule.source_port in published)
-        elif target not in known.targets:
-            routes[key] = replace(known, targets=(*known.targets, target))
-    return Balancer(service, ports, tuple(routes.values()), tuple(fates))
-
-
-def _find_problem(rule: PortRule, context: Context) -> str | None:
-    if not rule.service:
-        wanted = f"selects {rule.selector!r}" if rule.selector else "names no service"
-        return (
-            f"The rule {wanted}, which nothing in this stack answers to; other stacks' services cannot be seen here."
-        )
-    if not rule.source_port:
-        return "The rule has no source port; left out."
-    if rule.host and not is_hostname(rule.host):
-        return f"{rule.host!r} is no host that an Ingress takes (only *.domain is a wildcard); the rule is left out."
-    stack, slash, name = rule.service.rpartition("/")
-    owner = context.neighbour(stack) if slash else context
-    if owner is None:
-        return None
-    if owner.stack.service(name) is None:
-        return f"Failed to find existing service: {rule.service}; the rule is left out."
-    if owner.roles[name] == "blocked":
-        return f"{rule.service} is left out, and this rule with it."
-    return None
-
-
-def extend_context(context: Context, balancers: tuple[Balancer, ...]) -> Context:
-    """Add to the context what load balancers ask of other services: ports, and labels where they share a Service."""
-    ports: dict[str, set[int]] = {name: set(known) for name, known in context.balanced.items()}
-    grouped = {name: dict(labels) for name, labels in context.grouped.items()}
-    for balancer in balancers:
-        for number, route in enumerate(balancer.routes):
-            own = [(name, port) for name, port in route.targets if context.has_pods(name)]
-            for name, port in own:
-                ports.setdefault(name, set()).add(port)
-            if len(route.targets) > 1:
-                label = GROUP_PREFIX + group_name(context, balancer, number)
-                for name, _ in own:
-                    grouped.setdefault(context.primary(name), {})[label] = "true"
-    return replace(context, balanced={name: frozenset(found) for name, found in ports.items()}, grouped=grouped)
-
-
-def survey_stacks(stacks: Iterable[Stack], policy: RancherPolicy) -> Mapping[str, Context]:
-    """Survey the stacks of a run, so that each knows the others, and the ports that their load balancers reach.
-
-    Stacks that are refused are left out: whoever asks for their services learns that nobody has them.
-    """
-    contexts: dict[str, Context] = {}
-    for stack in stacks:
-        if stack.name not in contexts and find_refusal(stack) is None:
-            contexts[stack.name] = survey_stack(stack, policy)
-    reached: dict[tuple[str, str], set[int]] = {}
-    for context in contexts.values():
-        for name, port in _reach_neighbours(replace(context, neighbours=contexts)):
-            stack_name, _, service = name.rpartition("/")
-            reached.setdefault((stack_name, service), set()).add(port)
-    for (stack_name, service), ports in reached.items():
-        context = contexts[stack_name]
-        balanced = {**context.balanced, service: context.balanced.get(service, frozenset()) | ports}
-        contexts[stack_name] = replace(context, balanced=balanced)
-    return contexts
-
-
-def _reach_neighbours(context: Context) -> Iterator[tuple[str, int]]:
-    try:
-        balancers = read_balancers(context)
-    except InputError:  # said where the stack itself is translated
-        return
-    for balancer in balancers:
-        for route in balancer.routes:
-            for name, port in route.targets:
-                if "/" in name and context.neighbour(name.rpartition("/")[0]) is not None:
-                    yield name, port
-
-
-def group_name(context: Context, balancer: Balancer, number: int) -> str:
-    """Give the name of the Service that a route's several targets share."""
-    return f"{context.names[balancer.service.name]}-targets-{number + 1}"
 
 
 def draft_balancer(context: Context, balancer: Balancer, taken: frozenset[str]) -> Part:
@@ -200,22 +65,30 @@ class _Drafter:
         self.name = context.names[balancer.service.name]
         self.fates: list[KeyFate] = list(balancer.fates)
         self.comments: list[str] = []
+        self.notes: list[tuple[Route, str]] = []
         self.drafts: list[Draft] = []
         self.paths: dict[tuple[str, str], tuple[Backend, Route]] = {}
         self.ports: dict[tuple[bool, Backend], list[Route]] = {}
         self.foreign: dict[str, list[dict[str, Any]]] = {}
-        self.answers: dict[int, dict[tuple[ResourceRef, int], list[str]]] = {}
+        self.abroad: dict[tuple[str, str], list[Route]] = {}
+        self.inner: list[tuple[Route, str]] = []
+        self.answers: dict[int, dict[tuple[ResourceRef, int, str], list[str]]] = {}
 
     def draft(self) -> Part:
-        for number, route in enumerate(self.balancer.routes):
-            balanced = route.protocol in _HTTP and route.published and self._wants_ingress(route)
-            backend = self._find_backend(route, number, balanced)
-            if balanced:
-                self._add_path(route, backend)
+        for route in self.balancer.routes:
+            self._report_left_out(route)
+            if route.wants_ingress:
+                self._add_path(route, self._find_backend(route))
+            elif self._is_foreign(route):
+                self._reach_abroad(route, *route.targets[0])
             else:
+                backend = self._find_backend(route)
                 self.ports.setdefault((route.published, replace(backend, port=0)), []).append(route)
                 self._report_port(route, backend)
+        for overruled in self.balancer.overruled:
+            self._overrule(overruled)
         self._draft_ports()
+        self._draft_abroad()
         if self.paths:
             self._draft_ingress()
         self._name_itself()
@@ -225,6 +98,37 @@ class _Drafter:
             self.fates.append(report(self.balancer.service.origin, message))
         published = tuple(self._list_published())
         return Part(drafts=tuple(self.drafts), fates=tuple(self.fates), published=published)
+
+    def _report_left_out(self, route: Route) -> None:
+        """Say which of several targets get nothing: one Service reaches pods of one namespace."""
+        own = find_own(self.context, route)
+        for target in route.targets:
+            if target not in own and (own or target != route.targets[0]):
+                message = f"{target[0]} has no pods in this stack and gets no share of this rule."
+                self.fates.append(report(route.origin, message))
+
+    def _is_foreign(self, route: Route) -> bool:
+        """Tell whether all of a route's pods are in other namespaces."""
+        stack, slash, _ = route.targets[0][0].rpartition("/")
+        neighbour = self.context.neighbour(stack) if slash else self.context
+        elsewhere = neighbour is None or neighbour.namespace != self.context.namespace
+        return elsewhere and not find_own(self.context, route)
+
+    def _overrule(self, overruled: Overruled) -> None:
+        route, by = overruled.route, overruled.by
+        left_out = ", ".join(name for name, _ in route.targets)
+        message = (
+            f"An Ingress sends {route.host or 'every host'}{route.place[1]} to one place on all its ports: to"
+            f" {', '.join(name for name, _ in by.targets)}, as the rule for port {by.source_port} says; of this rule"
+            f" {left_out} gets nothing."
+        )
+        if by.protocol == "https" and route.protocol == "http":
+            message += " If it only sends clients on to HTTPS, the Ingress controller can do that; else"
+        else:
+            message += " To keep both,"
+        message += " give it a host name of its own, or write a Gateway with a listener for each port."
+        self.fates.append(report(route.origin, message))
+        self._note_path(route)
 
     def _list_published(self) -> Iterator[BalancedPort]:
         """List what answers for each published port; a port that was bound to an address is published no more."""
@@ -236,7 +140,9 @@ class _Drafter:
             entry = BalancedPort(
                 self.context.instance, balancer, location, spec.host_ip or ANY_ADDRESS, number, spec.protocol
             )
-            answers = {} if spec.host_ip else self.answers.get(number, {})
+            known = {} if spec.host_ip else self.answers.get(number, {})
+            # Of a rule whose protocol nobody published the rule's counts, as its Service has it.
+            answers = {key: hosts for key, hosts in known.items() if key[2] == spec.protocol} or known
             if spec.host_ip:
                 message = f"It was bound to {spec.host_ip}, as no Service or Ingress can be: not published."
                 self.fates.append(report(origin, message))
@@ -244,35 +150,35 @@ class _Drafter:
                 self.fates.append(report(origin, f"No rule leads from port {number}: nothing answers there."))
             if not answers:
                 yield entry
-            for (target, at), hosts in answers.items():
-                yield replace(entry, target=target, port=at, hosts=tuple(hosts))
+            for (target, at, transport), hosts in answers.items():
+                yield replace(entry, protocol=transport, target=target, port=at, hosts=tuple(hosts))
 
-    def _note_answer(self, route: Route, kind: str, name: str, port: int, *hosts: str) -> None:
-        target = ResourceRef(_API_VERSIONS[kind], kind, self.context.namespace, name)
-        self.answers.setdefault(route.source_port, {}).setdefault((target, port), []).extend(hosts)
+    def _note_path(self, route: Route) -> None:
+        port = route.source_port if route.source_port in INGRESS_PORTS else INGRESS_PORTS[route.protocol == "https"]
+        self._note_answer(route, "Ingress", self.name, port, f"{route.host or '*'}{route.path}")
 
-    def _wants_ingress(self, route: Route) -> bool:
-        return bool(route.source_port in _INGRESS_PORTS or route.host or route.path or route.protocol == "https")
+    def _note_answer(
+        self, route: Route, kind: str, name: str, port: int, *hosts: str, namespace: str | None = None
+    ) -> None:
+        target = ResourceRef(_API_VERSIONS[kind], kind, namespace or self.context.namespace, name)
+        self.answers.setdefault(route.source_port, {}).setdefault((target, port, route.transport), []).extend(hosts)
 
-    def _find_backend(self, route: Route, number: int, balanced: bool) -> Backend:
-        name, port = route.targets[0]
-        if len(route.targets) > 1:
-            return self._draft_group(route, number, balanced)
+    def _find_backend(self, route: Route) -> Backend:
+        own = find_own(self.context, route)
+        if len(own) > 1:
+            return self._draft_group(route, own)
+        name, port = own[0] if own else route.targets[0]
         if "/" in name:
             return self._draft_external(name, port, route)
-        if not self.context.has_pods(name):
+        if not own:
             return Backend(self.context.names[name], port, None)
         return Backend(self.context.names[name], port, tuple(self.context.selector(name).items()))
 
-    def _draft_group(self, route: Route, number: int, balanced: bool) -> Backend:
-        name = group_name(self.context, self.balancer, number)
-        port = route.targets[0][1]
-        own = [target for target in route.targets if self.context.has_pods(target[0])]
-        for target, other in route.targets:
-            if not self.context.has_pods(target):
-                message = f"{target} has no pods in this stack and gets no share of this rule."
-                self.fates.append(report(route.origin, message))
-            elif other != port:
+    def _draft_group(self, route: Route, own: tuple[tuple[str, int], ...]) -> Backend:
+        name = group_name(self.context, self.balancer, route)
+        port = own[0][1]
+        for target, other in own:
+            if other != port:
                 message = f"{target} listens on {other}, the others on {port}: a Service reaches one number only."
                 self.fates.append(report(route.origin, message))
         selector = {GROUP_PREFIX + name: "true"}
@@ -280,10 +186,11 @@ class _Drafter:
         reached = ", ".join(target for target, _ in own)
         self.fates.append(report(route.origin, f"Port {route.source_port} reaches {reached} alike, as in Rancher."))
         comment = f"Selects the pods of {reached}."
-        if balanced:
+        if not route.wants_ingress:
+            self.notes.append((route, comment))
+        elif name not in self.taken:
+            self.taken.add(name)
             self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, route.origin, (comment,)))
-        else:
-            self.comments.append(f"{name}: {comment}")
         return Backend(name, port, tuple(selector.items()))
 
     def _draft_external(self, target: str, port: int, route: Route) -> Backend:
@@ -302,7 +209,10 @@ class _Drafter:
         if _make_port(port, port) not in entries:
             entries.append(_make_port(port, port))
         convert = "" if neighbour is not None else "convert that stack, too; "
-        message = f"ExternalName {name} -> {host}: {convert}some Ingress controllers refuse these."
+        message = (
+            f"ExternalName {name} -> {host}: {convert}some Ingress controllers refuse these, or want to be told to"
+            f" take them; with such a one move the rule into an Ingress in {target.partition('/')[0]}'s namespace."
+        )
         self.fates.append(report(route.origin, message))
         return Backend(name, port, None)
 
@@ -311,21 +221,10 @@ class _Drafter:
         return {NAME_LABEL: self.name, INSTANCE_LABEL: context.instance, PART_OF_LABEL: context.instance}
 
     def _add_path(self, route: Route, backend: Backend) -> None:
-        key = (route.host, route.path or "/")
-        known = self.paths.get(key)
-        if known is not None and known[0] != backend:
-            message = (
-                f"An Ingress sends {route.host or 'every host'}{key[1]} to {known[0].name} already"
-                f" ({known[1].protocol} {known[1].source_port}); this rule is left out."
-            )
-            self.fates.append(report(route.origin, message))
-            return
-        if known is None or route.protocol == "https":
-            self.paths[key] = (backend, route)
-        secure = route.protocol == "https"
-        port = route.source_port if route.source_port in _INGRESS_PORTS else _INGRESS_PORTS[secure]
-        self._note_answer(route, "Ingress", self.name, port, f"{route.host or '*'}{route.path}")
-        if route.source_port not in _INGRESS_PORTS:
+        if route.place not in self.paths or route.protocol == "https":
+            self.paths[route.place] = (backend, route)
+        self._note_path(route)
+        if route.source_port not in INGRESS_PORTS:
             message = f"Ingress: clients move from port {route.source_port} to 80 or 443."
             self.fates.append(report(route.origin, message))
             self.comments.append(message)
@@ -335,29 +234,93 @@ class _Drafter:
             )
 
     def _report_port(self, route: Route, backend: Backend) -> None:
-        if route.published and backend.selector is None:
-            message = (
-                f"{backend.name} has no pods in this namespace: publish port {route.source_port} where they are."
-            )
+        if backend.selector is None and route.published:
+            message = f"{backend.name} has no pods here: publish port {route.source_port} where they are."
             self.fates.append(report(route.origin, message))
-        elif route.protocol in ("tls", "https", "sni"):
+        elif backend.selector is None:
+            message = f"{backend.name} has no pods here: its clients use {backend.name}:{backend.port} itself."
+            self.fates.append(report(route.origin, message))
+        elif not route.published and route.protocol not in _SECURE:
+            message = f"port {route.source_port} of a ClusterIP Service: it was not published"
+            self.fates.append(mark(route.origin, "translated", message))
+        else:
+            self._report_service(route, backend.name)
+
+    def _report_service(self, route: Route, target: str) -> None:
+        if route.protocol in _SECURE:
             message = (
                 f"Port {route.source_port}: a Service passes bytes on; TLS ({route.protocol}) must end at the target."
             )
             self.fates.append(report(route.origin, message))
-            self.comments.append(message)
-        elif not route.published:
-            message = f"port {route.source_port} of a ClusterIP Service: it was not published"
-            self.fates.append(mark(route.origin, "translated", message))
+            self.notes.append((route, message))
         elif self.context.policy.load_balancer:
-            message = f"port {route.source_port} of a LoadBalancer Service to {backend.name}"
+            message = f"port {route.source_port} of a LoadBalancer Service to {target}"
             self.fates.append(mark(route.origin, "translated", message))
         else:
             message = (
-                f"A NodePort Service to {backend.name}: clients move from port {route.source_port} to its node port,"
+                f"A NodePort Service to {target}: clients move from port {route.source_port} to its node port,"
                 " or the cluster gets load balancers."
             )
             self.fates.append(report(route.origin, message))
+
+    def _reach_abroad(self, route: Route, target: str, port: int) -> None:
+        """Publish a port that leads to another stack's pods in their namespace: a Service reaches no others."""
+        stack, _, service = target.rpartition("/")
+        neighbour = self.context.neighbour(stack)
+        host = find_host(self.context, target)
+        if not route.published:
+            self.inner.append((route, str(host)))
+        elif neighbour is None:
+            message = (
+                f"{target} is in another namespace, and a Service reaches pods of its own only: convert stack {stack}"
+                f" in the same run, and port {route.source_port} gets its Service there; or write a"
+                f" {self._outside_type()} Service with port {route.source_port} and targetPort {port} in {stack}."
+            )
+            self.fates.append(report(route.origin, message))
+        elif not neighbour.has_pods(service):
+            message = f"{target} has no pods: publish port {route.source_port} where they are."
+            self.fates.append(report(route.origin, message))
+        else:
+            self.abroad.setdefault((stack, service), []).append(route)
+            self._report_service(route, f"{neighbour.names[service]}, in namespace {neighbour.namespace}")
+
+    def _draft_abroad(self) -> None:
+        for (stack, service), routes in self.abroad.items():
+            neighbour = self.context.neighbours[stack]
+            taken = neighbour.names.values()
+            name = make_distinct(
+                make_name(f"{self.context.instance}-{self.name}-{neighbour.names[service]}"), frozenset(taken)
+            )
+            ports = self._list_ports(routes)
+            selector = neighbour.selector(service)
+            values = _service_values(self.context, name, self._labels(), selector, self._outside_type(), ports)
+            comment = (
+                f"What the load balancer {self.name} of {self.context.instance} published; it stands here because a"
+                " Service reaches pods of its own namespace only."
+            )
+            self.drafts.append(
+                Draft(
+                    "rancher_service.yaml.j2", {**values, "namespace": neighbour.namespace}, name,
+                    routes[0].origin, (comment, *self._list_notes(routes)), neighbour.instance,
+                )
+            )  # fmt: skip
+            for route in routes:
+                self._note_answer(route, "Service", name, route.source_port, namespace=neighbour.namespace)
+
+    def _list_notes(self, routes: list[Route]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for route, note in self.notes if route in routes))
+
+    def _outside_type(self) -> str:
+        return "LoadBalancer" if self.context.policy.load_balancer else "NodePort"
+
+    def _list_ports(self, routes: list[Route]) -> list[dict[str, Any]]:
+        ports = {
+            (route.source_port, route.transport): _make_port(
+                route.source_port, self._target_port(route), route.transport
+            )
+            for route in reversed(routes)
+        }
+        return [ports[key] for key in dict.fromkeys((route.source_port, route.transport) for route in routes)]
 
     def _draft_ports(self) -> None:
         single = len(self.ports) == 1
@@ -365,23 +328,13 @@ class _Drafter:
             if backend.selector is None:
                 continue
             name = self.name if single else self._name_ports(backend, published)
-            kind = "ClusterIP"
-            if published:
-                kind = "LoadBalancer" if self.context.policy.load_balancer else "NodePort"
-            ports: list[dict[str, Any]] = []
-            for route in routes:
-                protocol = "UDP" if route.protocol == "udp" else "TCP"
-                port = _make_port(route.source_port, self._target_port(route), protocol)
-                if published:
-                    self._note_answer(route, "Service", name, route.source_port)
-                if not any(known["name"] == port["name"] for known in ports):
-                    ports.append(port)
+            kind = self._outside_type() if published else "ClusterIP"
+            for route in routes if published else ():
+                self._note_answer(route, "Service", name, route.source_port)
+            ports = self._list_ports(routes)
             values = _service_values(self.context, name, self._labels(), dict(backend.selector), kind, ports)
-            self.drafts.append(
-                Draft(
-                    "rancher_service.yaml.j2", values, self.name, self.balancer.service.origin, tuple(self.comments)
-                )
-            )
+            origin, comments = self.balancer.service.origin, self._list_notes(routes)
+            self.drafts.append(Draft("rancher_service.yaml.j2", values, self.name, origin, comments))
 
     def _name_ports(self, backend: Backend, published: bool) -> str:
         grouped = backend.name.startswith(f"{self.name}-targets-")
@@ -391,7 +344,7 @@ class _Drafter:
         return name
 
     def _target_port(self, route: Route) -> int:
-        return route.targets[0][1]
+        return (find_own(self.context, route) or route.targets)[0][1]
 
     def _draft_ingress(self) -> None:
         rules: dict[str, list[dict[str, Any]]] = {}
@@ -438,9 +391,16 @@ class _Drafter:
         if any(
             draft.values["name"] == self.name and draft.template == "rancher_service.yaml.j2" for draft in self.drafts
         ):
+            self._report_inner()
             return
+        if self._names_neighbour():
+            return
+        self._report_inner()
         backends = {backend.name: backend for backend, _ in self.paths.values()}
-        message = f"The name {self.name} resolves to nothing now: its rules lead to several Services or to none."
+        reason = "its rules lead to several Services or to none"
+        if self.inner or self.abroad:
+            reason = "a name stands for no port of another namespace"
+        message = f"The name {self.name} resolves to nothing now: {reason}."
         if len(backends) != 1 or next(iter(backends.values())).selector is None:
             if self.balancer.routes:
                 self.fates.append(report(self.balancer.service.origin, message))
@@ -457,11 +417,33 @@ class _Drafter:
             values = _service_values(self.context, self.name, self._labels(), selector, "ClusterIP", ports)
         self.drafts.insert(0, Draft("rancher_service.yaml.j2", values, self.name, self.balancer.service.origin))
 
+    def _names_neighbour(self) -> bool:
+        """Let the name stand for another stack's service, where all rules lead there and no port changes."""
+        hosts = {host for _, host in self.inner}
+        direct = all(route.source_port == self._target_port(route) for route, _ in self.inner)
+        if len(hosts) != 1 or len(self.inner) != len(self.balancer.routes) or not direct:
+            return False
+        host = hosts.pop()
+        values = _service_values(self.context, self.name, self._labels(), {}, "ExternalName", [])
+        origin = self.balancer.service.origin
+        self.drafts.append(Draft("rancher_service.yaml.j2", {**values, "external_name": host}, self.name, origin))
+        for route, _ in self.inner:
+            self.fates.append(mark(route.origin, "translated", f"the ExternalName Service {self.name} -> {host}"))
+        return True
+
+    def _report_inner(self) -> None:
+        for route, host in self.inner:
+            message = (
+                f"No Service stands between namespaces: clients of {self.name}:{route.source_port} use"
+                f" {host}:{self._target_port(route)}."
+            )
+            self.fates.append(report(route.origin, message))
+
     def _account_keys(self) -> None:
         service = self.balancer.service
         gone = "The load balancer's container is gone; an Ingress controller or the Service does its work."
         for key, setting in service.settings.items():
-            if key in ("lb_config", "load_balancer_config", "labels"):
+            if key in ("lb_config", "load_balancer_config", "labels") or not is_known(key):
                 continue
             if key in ("ports", "expose", "links", "external_links"):
                 self.fates.append(mark(setting.origin, "translated", "rules of the Ingress and the Services"))

@@ -83,7 +83,8 @@ class Translation:
 class Draft:
     """An object before it is written: the template's name, its values, and where it comes from.
 
-    `file` is the name without ending of the file that it goes into; `comments` stand above it.
+    `file` is the name without ending of the file that it goes into, in the stack's folder or in the one named;
+    `comments` stand above it.
     """
 
     template: str
@@ -91,6 +92,7 @@ class Draft:
     file: str
     origin: KeyOrigin
     comments: tuple[str, ...] = ()
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
+from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import is_dns_label, is_hostname
 from migrator.sources.rancher.translate.numbers import read_boolean
-from migrator.sources.rancher.translate.survey import Context, read_network
+from migrator.sources.rancher.translate.survey import Context, read_network, starts_once
 
 DNS_LABEL = "io.rancher.container.dns"
 RANCHER_DNS = "169.254.169.250"
@@ -37,7 +38,7 @@ def build_network(service: StackService, context: Context) -> Part:
             )
             comments.append(f"shared its network with {target}, which is in another pod now")
     elif mode == "none":
-        fates.append(report(origin, "Pods are always on the network; deny traffic with a NetworkPolicy."))
+        fates.append(_mark_no_network(service, context, origin))
     elif mode not in ("", "bridge", "managed", "default"):
         fates.append(report(origin, f"The network {mode!r} was Rancher's; the pod is on the cluster's network."))
     elif mode:
@@ -50,6 +51,16 @@ def build_network(service: StackService, context: Context) -> Part:
     if config:
         pod["dnsConfig"] = config
     return Part(pod=pod, fates=tuple(fates), comments=tuple(comments))
+
+
+def _mark_no_network(service: StackService, context: Context, origin: KeyOrigin) -> KeyFate:
+    """Say what becomes of `none`: mostly it stands at a sidekick that only holds volumes or fills them."""
+    if service.name not in context.primaries:
+        return report(origin, "Pods are always on the network; deny traffic with a NetworkPolicy.")
+    if starts_once(service):
+        return mark(origin, "ignored", "It runs once in its primary's pod, to hold or to fill volumes.")
+    message = "It is on its pod's network now, and a NetworkPolicy knows whole pods only; fine if it opens no port."
+    return report(origin, message)
 
 
 def _find_mates(context: Context, name: str) -> frozenset[str]:

@@ -65,7 +65,7 @@ def find_container_ports(service: StackService, context: Context) -> tuple[tuple
     """Give the ports that a container is known to listen on, as (number, protocol), in the order written."""
     published = [(port.spec.container_port, port.spec.protocol) for port in read_published(service)]
     exposed = [(spec.container_port, spec.protocol) for spec, _ in read_exposed(service)]
-    balanced = [(number, "TCP") for number in sorted(context.balanced.get(service.name, ()))]
+    balanced = sorted(context.balanced.get(service.name, ()))
     return tuple(dict.fromkeys([*published, *exposed, *balanced, *_find_checked(service)]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.stack import StackService
-from migrator.sources.rancher.translate.load_balancer import GROUP_PREFIX
+from migrator.sources.rancher.translate.load_balancer_routes import GROUP_PREFIX
 from migrator.sources.rancher.translate.load_balancer_rules import split_selector
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
 from migrator.sources.rancher.translate.names import (
@@ -291,4 +291,6 @@ def _link(
         return report(origin, f"A service of this stack is named {name}, too: use {host} instead.")
     values = {**_make_values(context, name, {}, "ExternalName", []), "external_name": host}
     drafts[name] = Draft(_TEMPLATE, values, "aliases", origin)
-    return mark(origin, "translated", f"the ExternalName Service {name} -> {host}")
+    missing = slash and context.neighbour(stack) is None
+    wanted = f"; convert stack {stack}, too, unless it runs elsewhere" if missing else ""
+    return mark(origin, "translated", f"the ExternalName Service {name} -> {host}{wanted}")

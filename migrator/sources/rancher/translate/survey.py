@@ -37,7 +37,8 @@ class Context:
 
     `names` maps services to their Kubernetes names, `pods` primaries to the services of their pod (themselves
     first), `primaries` sidekicks to their primaries. `grouped` holds further pod labels by service, for Services
-    that select pods of several workloads; `balanced` the container ports that load balancers reach, by service.
+    that select pods of several workloads; `balanced` the container ports and protocols that load balancers reach, by
+    service.
     `neighbours` are the stacks of the same run, by name.
     """
 
@@ -50,7 +51,7 @@ class Context:
     primaries: Mapping[str, tuple[str, ...]]
     blocked: tuple[Blocked, ...]
     grouped: Mapping[str, Mapping[str, str]]
-    balanced: Mapping[str, frozenset[int]]
+    balanced: Mapping[str, frozenset[tuple[int, str]]]
     neighbours: Mapping[str, Context] = field(default_factory=dict)
 
     def service(self, name: str) -> StackService:
