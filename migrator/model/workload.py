@@ -109,6 +109,10 @@ class PackedData:
         """Give a fresh copy of the data."""
         return marshal.loads(self.content)
 
+    def may_have(self, *keys: str) -> bool:
+        """Tell whether one of some keys may be in the data, without unpacking it; where it says no, none is."""
+        return any(key.encode() in self.content for key in keys)
+
 
 @record
 class PodSecurityViolation:

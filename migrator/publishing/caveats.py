@@ -102,8 +102,7 @@ def find_caveats(
 
 def _needs_rollout(workload: Workload) -> bool:
     """Tell whether an update needs its rollout without surge for more than the host port."""
-    spec = workload.pod.unpack()["spec"]
-    return find_exclusive(spec) is not None or blocks_updates(spec, workload.pod_labels)
+    return find_exclusive(workload.pod.unpack()["spec"]) is not None or blocks_updates(workload)
 
 
 def _shorten(names: Sequence[str]) -> str:

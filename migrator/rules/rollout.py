@@ -42,7 +42,12 @@ def describe_workaround(workload: Workload) -> str:
 
 
 def waits_for_node(workload: Workload) -> bool:
-    """Tell whether an update adds a pod before it takes one away, and that pod needs a node without one.
+    """Tell whether an update adds a pod before it takes one away, and that pod needs a node without one."""
+    return _adds_first(workload) and blocks_updates(workload)
+
+
+def _adds_first(workload: Workload) -> bool:
+    """Tell whether an update of a Deployment adds a pod before it may take one away.
 
     25 % of fewer than four replicas are no pod that may be missing.
     """
@@ -55,14 +60,13 @@ def waits_for_node(workload: Workload) -> bool:
         percent = missing.removesuffix("%")
         missing = int(percent) * replicas // 100 if percent.isdecimal() else 0
     surges = rollout.max_surge not in (0, "0%")
-    return surges and not missing and blocks_updates(workload.pod.unpack()["spec"], workload.pod_labels)
+    return surges and not missing
 
 
 def find_hanging_rollout(workload: Workload, lasting: Iterable[Decision]) -> Finding | None:
     """Say that a Deployment which keeps a host port needs a free node for every update with surge."""
     ports = sorted({item.port.host_port for item in lasting})
-    surges = workload.rollout.type in (None, "RollingUpdate") and workload.rollout.max_surge not in (0, "0%")
-    if not ports or workload.ref.kind != "Deployment" or workload.replicas == 0 or not surges:
+    if not ports or not _adds_first(workload):
         return None
     message = (
         f"{workload.ref.kind}/{workload.ref.name} keeps host port {', '.join(map(str, ports))}: a rolling update "

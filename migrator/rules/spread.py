@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from migrator.model.workload import Workload
+
 HOSTNAME = "kubernetes.io/hostname"
 REVISION_LABEL = "pod-template-hash"
 """The label by which pods of one revision of a Deployment are told from those of another."""
 
 
-def is_spread(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -> bool:
-    """Tell whether a pod already keeps its distance from its like.
+def is_spread(workload: Workload, spread: str) -> bool:
+    """Tell whether a workload's pods already keep their distance from each other.
 
     By anti-affinity; where a preference is enough, also by a preferred term or a topology spread constraint.
     """
+    if not workload.pod.may_have("podAntiAffinity", "topologySpreadConstraints"):
+        return False
+    return _keeps_distance(workload.pod.unpack()["spec"], workload.pod_labels, spread)
+
+
+def _keeps_distance(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -> bool:
     affinity = ((spec.get("affinity") or {}).get("podAntiAffinity")) or {}
     terms = [*(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ())]
     if spread == "preferred":
@@ -30,16 +38,15 @@ def is_spread(spec: Mapping[str, Any], labels: Mapping[str, str], spread: str) -
     )
 
 
-def blocks_updates(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def blocks_updates(workload: Workload) -> bool:
     """Tell whether a new pod needs a node without an old one: a required term that does not know revisions apart."""
-    affinity = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
+    if not workload.pod.may_have("podAntiAffinity"):
+        return False
+    affinity = (workload.pod.unpack()["spec"].get("affinity") or {}).get("podAntiAffinity") or {}
     terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
     lasting = [term for term in terms if REVISION_LABEL not in (term.get("matchLabelKeys") or ())]
-    return is_spread(
-        {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": lasting}}},
-        labels,
-        "required",
-    )
+    spec = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": lasting}}}
+    return _keeps_distance(spec, workload.pod_labels, "required")
 
 
 def _selects(selector: Any, labels: Mapping[str, str]) -> bool:

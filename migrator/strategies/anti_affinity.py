@@ -34,8 +34,7 @@ def spread_pods(group: Group, spread: str) -> Iterator[Change]:
     workload = group.workload
     decision = group.decisions[0]
     labels = dict(find_selector(workload))
-    spec = workload.pod.unpack()["spec"]
-    if not labels or is_spread(spec, workload.pod_labels, spread):
+    if not labels or is_spread(workload, spread):
         return
     by_revision = (
         spread == "required"
