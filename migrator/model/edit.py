@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 
 APPEND = "-"
 """The last step of a path that adds an item to a list, as in JSON Pointer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldEdit:
     """A change of one field.
 

@@ -10,6 +10,7 @@ from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding, KeyFate, Unread
 from migrator.model.permission import NamespacePermissions
 from migrator.model.policy import Alternative, Policy
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import ANY_ADDRESS, HostPort, Workload
 
@@ -23,7 +24,7 @@ PHASES: tuple[Phase, ...] = ("expand", "contract", "enforce", "cleanup")
 ALL_PHASES: frozenset[Phase] = frozenset(("expand", "contract", "enforce"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reason:
     """Why something is decided: a sentence, what was considered besides, the way back, what to look out for.
 
@@ -38,7 +39,7 @@ class Reason:
     what: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NewObject:
     """An object that is to be created: its template with the values for it, and where its owner would put it.
 
@@ -52,7 +53,7 @@ class NewObject:
     anchor: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """One change of one field or object, with everything that a reviewer wants to know about it.
 
@@ -77,7 +78,7 @@ class Change:
     ports: tuple[HostPort, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortMapEntry:
     """Where a port was reached and where it will be.
 
@@ -156,7 +157,7 @@ class WorkloadPlan:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """What was decided for one host port; `facts` are those that the decision looked at."""
 
