@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from migrator.errors import MigratorError
@@ -28,34 +28,84 @@ def can_fork() -> bool:
 def map_in_processes(function: Callable[[T], R], tasks: Sequence[T], jobs: int) -> list[R]:
     """Apply a function to each task in up to `jobs` processes; results come in the tasks' order.
 
-    Tasks are dealt out in turn, so they should be of about one size. What a function raises in another process is
-    raised here; MigratorError where a process ends without a word.
+    Who is done with a task takes the next. What a function raises in any process is raised here, for the first of the
+    tasks where it does; MigratorError where a process ends without a word.
     """
     count = min(jobs, len(tasks))
     if count <= 1 or not can_fork():
         return [function(task) for task in tasks]
-    children = [_Child(function, tasks[index::count]) for index in range(1, count)]
+    queue = _Queue(len(tasks))
+    children = [_Child(function, tasks, queue) for _ in range(1, count)]
     try:
-        shares: list[list[R]] = [[function(task) for task in tasks[0::count]]]
+        done = _work_through(function, tasks, queue)
     except BaseException:
         for child in children:
             child.stop()
         raise
-    shares += [child.collect() for child in children]
-    return [shares[index % count][index // count] for index in range(len(tasks))]
+    finally:
+        queue.close()
+    outcomes = sorted([*done, *(outcome for child in children for outcome in child.collect())], key=_by_index)
+    for _, error, _ in outcomes:
+        if error is not None:
+            raise error
+    return [result for _, _, result in outcomes]
+
+
+_Outcome = tuple[int, BaseException | None, Any]
+"""What came of a task: its index, and either what it raised or what it gave."""
+
+
+def _by_index(outcome: _Outcome) -> int:
+    return outcome[0]
+
+
+def _work_through(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue) -> list[_Outcome]:
+    """Take tasks until none is left, or one fails; then nobody takes another."""
+    done: list[_Outcome] = []
+    for index in queue:
+        try:
+            done.append((index, None, function(tasks[index])))
+        except Exception as error:
+            done.append((index, error, None))
+            for _ in queue:
+                pass
+    return done
+
+
+class _Queue:
+    """The indexes of tasks in a pipe, from which processes take one after the other, each index once."""
+
+    _MOST = 10_000
+    """Tokens that a pipe surely holds; where there are more tasks, one stands for several."""
+
+    def __init__(self, count: int) -> None:
+        self.step = count // self._MOST + 1
+        self.count = count
+        self.reading, writing = os.pipe()
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.writelines(start.to_bytes(4, "big") for start in range(0, count, self.step))
+
+    def __iter__(self) -> Iterator[int]:
+        while token := os.read(self.reading, 4):
+            start = int.from_bytes(token, "big")
+            yield from range(start, min(start + self.step, self.count))
+
+    def close(self) -> None:
+        """Give the pipe back."""
+        os.close(self.reading)
 
 
 class _Child:
-    """A forked process that works through its tasks and sends their results back."""
+    """A forked process that takes tasks from the queue and sends their results back."""
 
-    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue) -> None:
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reading)
-            _work(function, tasks, writing)
+            _work(function, tasks, queue, writing)
         os.close(writing)
         self.content = b""
         self.reader = threading.Thread(target=self._read, args=(reading,), daemon=True)
@@ -70,28 +120,23 @@ class _Child:
         os.kill(self.pid, 9)
         os.waitpid(self.pid, 0)
 
-    def collect(self) -> list[Any]:
-        """Wait for the results; raises what the process raised."""
+    def collect(self) -> list[_Outcome]:
+        """Wait for the outcomes of the tasks that it took."""
         self.reader.join()
         os.waitpid(self.pid, 0)
         if not self.content:
             raise MigratorError("a process ended before its work was done: out of memory?")
-        error, results = pickle.loads(self.content)
-        if error is not None:
-            raise error
-        return list(results)
+        outcomes: list[_Outcome] = pickle.loads(self.content)
+        return outcomes
 
 
-def _work(function: Callable[[Any], Any], tasks: Sequence[Any], writing: int) -> None:
+def _work(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue, writing: int) -> None:
     """Do a child's work and leave, past everything that the parent would do at its own end."""
     # An interrupt reaches every process of a terminal; the one that the others work for answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        try:
-            outcome = (None, [function(task) for task in tasks])
-        except BaseException as error:
-            outcome = (error, [])  # type: ignore[assignment]
+        outcomes = _work_through(function, tasks, queue)
         with os.fdopen(writing, "wb") as pipe:
-            pipe.write(pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL))
+            pipe.write(pickle.dumps(outcomes, pickle.HIGHEST_PROTOCOL))
     finally:
         os._exit(0)
