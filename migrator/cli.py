@@ -471,10 +471,10 @@ def apply(
         raise InputError("apply --in-place", "wants a phase named", hint=hint)
     if in_place and "-" in run.sources:
         raise InputError("apply --in-place", "standard input cannot be edited in place", hint="use --stdout")
-    made, inventory = run.make_plan(phase)
     if all(map(is_cluster, run.sources)):
         hint = "give the manifests as sources; or keep --save-inventory FILE of audit or plan, and apply FILE"
         raise InputError("apply", "a live cluster is only read", hint=hint)
+    made, inventory = run.make_plan(phase)
     from migrator.rendering.copy import write_out, write_stream
     from migrator.rendering.write import write_in_place
 

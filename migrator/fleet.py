@@ -16,12 +16,12 @@ def is_fleet(sources: Sequence[str]) -> bool:
 
     Raises InputError where something else is among them: what would be told about which cluster?
     """
-    from migrator.sources.cluster import find_server_version, read_head
+    from migrator.sources.cluster import read_server_version
 
     clusters = [
         source
         for source in sources
-        if is_cluster(source) or (not is_stream(source) and find_server_version(read_head(source)) is not None)
+        if is_cluster(source) or (not is_stream(source) and read_server_version(source) is not None)
     ]
     if len(clusters) < 2:
         return False

@@ -101,14 +101,14 @@ class Run:
 
         Raises InputError where several are: what is planned is for one.
         """
-        from migrator.sources.cluster import find_server_version, read_cluster, read_head, save_inventory
+        from migrator.sources.cluster import find_server_version, read_cluster, read_server_version, save_inventory
 
         saved = self.request.save_inventory
         clusters = [source for source in self.sources if is_cluster(source)]
         if saved is not None and len(clusters) != 1:
             raise InputError("--save-inventory", "saves one cluster", hint="give one source cluster:CONTEXT")
-        heads = [read_head(source) for source in self.sources if not is_stream(source)]
-        versions = [version for head in heads if (version := find_server_version(head)) is not None]
+        files = (source for source in self.sources if not is_stream(source))
+        versions = list(filter(None, map(read_server_version, files)))
         if len(clusters) + len(versions) > 1:
             hint = "one after the other; `migrator plan` reads many, and plans each by itself"
             raise InputError("sources", "more than one cluster is among them", hint=hint)
@@ -116,12 +116,14 @@ class Run:
             with show_progress("reading the cluster", self.request.quiet):
                 if saved is not None:
                     save_inventory(source, self.policy.workload_kinds, saved)
-                    name, head = str(saved), read_head(str(saved))
+                    name = str(saved)
+                    version = read_server_version(name)
                 else:
-                    name, self.contents[name] = read_cluster(source, self.policy.workload_kinds)
-                    head = self.contents[name]
+                    name, content = read_cluster(source, self.policy.workload_kinds)
+                    self.contents[name] = content
+                    version = find_server_version(content)
             self.sources = [name if item == source else item for item in self.sources]
-            versions += filter(None, [find_server_version(head)])
+            versions += [version] if version is not None else []
         if versions and adopts_version:
             self.policy = _load_policy(self.request, self.sources, versions[0])
 

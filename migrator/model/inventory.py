@@ -146,3 +146,8 @@ class Inventory:
     balanced: tuple[BalancedPort, ...] = ()
     errors: tuple[InputError, ...] = ()
     refused_stacks: tuple[InputError, ...] = ()
+
+    @property
+    def known_workloads(self) -> tuple[Workload, ...]:
+        """Give all workloads that were read: those that others stand for, then those that decide for themselves."""
+        return self.represented_workloads + self.workloads

@@ -54,7 +54,7 @@ class World:
     @cached_property
     def owners(self) -> Owners:
         """Give who made whom, of all workloads that were read."""
-        return Owners((*self.inventory.represented_workloads, *self.inventory.workloads))
+        return Owners(self.inventory.known_workloads)
 
     def owner_of(self, workload: Workload) -> Workload | None:
         """Find the workload among the sources that made this one; None where nothing did, or it is not there."""

@@ -52,20 +52,20 @@ class Resource:
 
 
 def find_server_version(head: bytes) -> str | None:
-    """Find the version of the cluster that a file is the inventory of; None for any other file."""
+    """Find the version of the cluster that a content is the inventory of, in its first bytes; None for any other."""
     if KIND.encode() not in head[:_HEAD]:
         return None
     match = _VERSION.search(head)
     return match[1].decode() if match else None
 
 
-def read_head(path: str) -> bytes:
-    """Read as much of a file as tells whether it is an inventory; nothing where it cannot be read."""
+def read_server_version(path: str) -> str | None:
+    """Read the version of the cluster that a file is the inventory of; None for any other, or for none at all."""
     try:
         with Path(path).open("rb") as file:
-            return file.read(2 * _HEAD)
+            return find_server_version(file.read(2 * _HEAD))
     except OSError:
-        return b""
+        return None
 
 
 def read_cluster(source: str, kinds: Sequence[WorkloadKind]) -> tuple[str, bytes]:

@@ -94,7 +94,7 @@ class Side:
     @cached_property
     def workloads(self) -> Mapping[tuple[str | None, str, str], Workload]:
         """Give the workloads by namespace, kind and name; of several the last."""
-        known = (*self.inventory.represented_workloads, *self.inventory.workloads)
+        known = self.inventory.known_workloads
         return {(item.ref.namespace, item.ref.kind, item.ref.name): item for item in known}
 
     @cached_property

@@ -24,7 +24,7 @@ _SHOWN: Final = 5
 def find_claims(comparison: Comparison) -> Iterator[Claim]:
     """Claim of each workload of which pods were read that all of them are made from its template as it is now."""
     pods: dict[tuple[str | None, str], list[Workload]] = defaultdict(list)
-    for pod in _list_live(comparison):
+    for pod in comparison.after.inventory.known_workloads:
         if pod.ref.kind == "Pod" and pod.owners:
             pods[pod.ref.namespace, comparison.after.find_origin(pod)].append(pod)
     for workload in comparison.before.inventory.workloads:
@@ -44,16 +44,11 @@ def find_claims(comparison: Comparison) -> Iterator[Claim]:
         yield Claim(ID, False, workload.ref, workload.location, first.location, because)
 
 
-def _list_live(comparison: Comparison) -> Iterator[Workload]:
-    yield from comparison.after.inventory.workloads
-    yield from comparison.after.inventory.represented_workloads
-
-
 def _find_current(comparison: Comparison, live: Workload) -> Mapping[str, str]:
     """Find the hash label that pods of the current template have; empty where it cannot be told."""
     if live.ref.kind == "Deployment":
         revision = live.annotations.get(_REVISION)
-        for item in _list_live(comparison):
+        for item in comparison.after.inventory.known_workloads:
             is_own = item.ref.kind == "ReplicaSet" and f"Deployment/{live.ref.name}" in item.owners
             if is_own and item.ref.namespace == live.ref.namespace and item.annotations.get(_REVISION) == revision:
                 return {_TEMPLATE_HASH: item.labels.get(_TEMPLATE_HASH, "")}
