@@ -10,9 +10,8 @@ import os
 import pickle
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from migrator.errors import MigratorError
 
@@ -37,7 +36,7 @@ def map_in_processes(function: Callable[[T], R], tasks: Sequence[T], jobs: int) 
     queue = _Queue(len(tasks))
     children = [_Child(function, tasks, queue) for _ in range(1, count)]
     try:
-        done = _work_through(function, tasks, queue)
+        done = list(_work_through(function, tasks, queue))
     except BaseException:
         for child in children:
             child.stop()
@@ -59,17 +58,15 @@ def _by_index(outcome: _Outcome) -> int:
     return outcome[0]
 
 
-def _work_through(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue) -> list[_Outcome]:
+def _work_through(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue) -> Iterator[_Outcome]:
     """Take tasks until none is left, or one fails; then nobody takes another."""
-    done: list[_Outcome] = []
     for index in queue:
         try:
-            done.append((index, None, function(tasks[index])))
+            yield index, None, function(tasks[index])
         except Exception as error:
-            done.append((index, error, None))
+            yield index, error, None
             for _ in queue:
                 pass
-    return done
 
 
 class _Queue:
@@ -96,47 +93,53 @@ class _Queue:
 
 
 class _Child:
-    """A forked process that takes tasks from the queue and sends their results back."""
+    """A forked process that takes tasks from the queue and writes down what came of each."""
 
     def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue) -> None:
-        reading, writing = os.pipe()
+        self.outcomes = _open_memory()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(reading)
-            _work(function, tasks, queue, writing)
-        os.close(writing)
-        self.content = b""
-        self.reader = threading.Thread(target=self._read, args=(reading,), daemon=True)
-        self.reader.start()
-
-    def _read(self, descriptor: int) -> None:
-        with os.fdopen(descriptor, "rb") as pipe:
-            self.content = pipe.read()
+            _work(function, tasks, queue, self.outcomes)
 
     def stop(self) -> None:
         """End the process before its time."""
         os.kill(self.pid, 9)
         os.waitpid(self.pid, 0)
 
-    def collect(self) -> list[_Outcome]:
-        """Wait for the outcomes of the tasks that it took."""
-        self.reader.join()
-        os.waitpid(self.pid, 0)
-        if not self.content:
+    def collect(self) -> Iterator[_Outcome]:
+        """Wait until the process has ended, and read what came of the tasks that it took."""
+        _, status = os.waitpid(self.pid, 0)
+        if status:
             raise MigratorError("a process ended before its work was done: out of memory?")
-        outcomes: list[_Outcome] = pickle.loads(self.content)
-        return outcomes
+        with self.outcomes as written:
+            written.seek(0)
+            try:
+                while True:
+                    yield pickle.load(written)
+            except EOFError:
+                return
 
 
-def _work(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue, writing: int) -> None:
+def _open_memory() -> IO[bytes]:
+    """Open a file without a name, in memory where the system has such files: nobody waits for its reader."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("outcomes"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
+
+
+def _work(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue, outcomes: IO[bytes]) -> None:
     """Do a child's work and leave, past everything that the parent would do at its own end."""
     # An interrupt reaches every process of a terminal; the one that the others work for answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = 1
     try:
-        outcomes = _work_through(function, tasks, queue)
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(pickle.dumps(outcomes, pickle.HIGHEST_PROTOCOL))
+        for outcome in _work_through(function, tasks, queue):
+            pickle.dump(outcome, outcomes, pickle.HIGHEST_PROTOCOL)
+        outcomes.flush()
+        code = 0
     finally:
-        os._exit(0)
+        os._exit(code)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from migrator.errors import InputError, TextError
+from migrator.model.record import record
 from migrator.parallel import map_in_processes
 from migrator.sources.files import FoundFile, hash_content, read_bytes
 from migrator.sources.manifests import (
@@ -21,11 +21,11 @@ from migrator.sources.manifests import (
 )
 from migrator.yaml.scan import Span, check_text, cut_documents
 
-TASK_SIZE = 1_000_000
+TASK_SIZE = 500_000
 """Bytes of one piece of work: many times what handing it over costs, and small beside what a process may hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileRead:
     """A file with what it holds; its hash is that of the bytes which were read."""
 
@@ -35,7 +35,7 @@ class FileRead:
     read: ManifestRead
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Range:
     """A part of one file: documents of a stream, or (with `items`, counted from the part's start) of a List."""
 
