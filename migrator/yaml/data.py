@@ -6,8 +6,8 @@ from typing import Any
 
 from migrator.errors import TextError
 from migrator.model.field import FieldPath
-from migrator.yaml.nodes import MAX_SCALAR, MappingNode, Node, ScalarNode, SequenceNode, compose
-from migrator.yaml.scalars import resolve_plain, write_key
+from migrator.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode, compose
+from migrator.yaml.scalars import RESOLVED, resolve_plain, write_key
 
 _MERGE = "<<"
 _STRING_TAG = "tag:yaml.org,2002:str"
@@ -30,7 +30,7 @@ def construct(node: Node, duplicates: list[ScalarNode] | None = None) -> Any:
 
     Keys become strings as sigs.k8s.io/yaml makes them. Of keys given twice the last counts, as there; each
     such key is added to `duplicates`. Merge keys are followed. Raises TagError for tags that would construct
-    anything else, TextError for keys that are no scalars, and for scalars over MAX_SCALAR.
+    anything else, TextError for keys that are no scalars.
     """
     if type(node) is ScalarNode:
         return _construct_scalar(node)
@@ -51,20 +51,28 @@ def load_text(text: str) -> Any:
 def _construct_mapping(node: MappingNode, duplicates: list[ScalarNode] | None) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in node.args[1]:
-        if type(key) is not ScalarNode:
-            raise TemplateKeyError("a mapping or a list stands where a key belongs", key.start_mark.index)
-        name = _plain_keys.get(key.args[1])
-        if name is None:
+        try:
+            name = _plain_keys[key.args[1]]
+        except (KeyError, TypeError):
+            if type(key) is not ScalarNode:
+                raise TemplateKeyError(
+                    "a mapping or a list stands where a key belongs", key.start_mark.index
+                ) from None
             if _is_merge(key):
                 return _construct_merged(node, duplicates)
             name = _construct_key(key)
-        if name in result and duplicates is not None:
+        if duplicates is not None and name in result:
             duplicates.append(key)
-        # The scalar branch of `construct` is repeated here: most values are scalars, and a call each is dear.
+        # What `construct` and `resolve_plain` do is repeated here: most values are scalars, and calls are dear.
         if type(value) is ScalarNode:
             tag, text, _, _, style = value.args
-            if tag is None and len(text) < MAX_SCALAR:
-                result[name] = resolve_plain(text) if style == "" else text
+            if tag is None:
+                if style != "":
+                    result[name] = text
+                elif text in RESOLVED:
+                    result[name] = RESOLVED[text]
+                else:
+                    result[name] = resolve_plain(text)
                 continue
         result[name] = construct(value, duplicates)
     return result
@@ -106,9 +114,7 @@ def _list_merged(node: Node, duplicates: list[ScalarNode] | None) -> list[dict[s
 
 
 def _construct_scalar(node: ScalarNode) -> Any:
-    tag, value, start, _, style = node.args
-    if len(value) >= MAX_SCALAR:
-        raise TextError(f"a scalar of {len(value)} characters; {MAX_SCALAR} are read at most", start.index)
+    tag, value, _, _, style = node.args
     if tag is not None:
         if tag == _STRING_TAG:
             return value
@@ -172,18 +178,18 @@ def find_child(node: Node, step: str | int) -> Node | None:
 
 def find_nearest(root: Node, path: FieldPath) -> Node:
     """Find the deepest existing node on a path; for a mapping's entry, the node of its key."""
-    node = root
-    nearest: Node = root
+    node = nearest = root
     for step in path:
         if type(node) is MappingNode:
-            pairs = reversed(node.args[1])
-            pair = next((pair for pair in pairs if type(pair[0]) is ScalarNode and pair[0].args[1] == step), None)
-            if pair is None:
-                break
-            nearest, node = pair
+            for key, value in reversed(node.args[1]):
+                if key.args[1] == step and type(key) is ScalarNode:
+                    nearest, node = key, value
+                    break
+            else:
+                return nearest
         else:
             child = find_child(node, step)
             if child is None:
-                break
+                return nearest
             nearest = node = child
     return nearest

@@ -154,12 +154,15 @@ if _clib is not None:
 def compose(text: str) -> Node | None:
     """Compose the one document that `text` holds; None where it is empty.
 
-    Raises TextError for what is not YAML, for several documents, and for what nests deeper than MAX_DEPTH.
+    Raises TextError for what is not YAML, for several documents, for what nests deeper than MAX_DEPTH, and for
+    scalars over MAX_SCALAR.
     """
     _refuse_deep_nesting(text)
     node = _compose_slowly(text) if _clib is None else _compose_in_c(text)
     if node is None:
         return None
+    if len(text) > MAX_SCALAR:
+        _refuse_long_scalars(node)
     if "*" in text:
         _refuse_expansion(node, text)
     if "!" in text and ("! " in text or "!\n" in text):
@@ -377,6 +380,13 @@ def _refuse_surrogates(root: Node) -> None:
             raise TextError(
                 "not YAML: a JSON escape for half a character; write the character itself", node.start_mark.index
             )
+
+
+def _refuse_long_scalars(root: Node) -> None:
+    for node in _list_nodes(root):
+        if type(node) is ScalarNode and len(node.value) > MAX_SCALAR:
+            problem = f"a scalar of {len(node.value)} characters; {MAX_SCALAR} are read at most"
+            raise TextError(problem, node.start_mark.index)
 
 
 def _refuse_expansion(root: Node, text: str) -> None:

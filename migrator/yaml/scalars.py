@@ -30,23 +30,24 @@ _NUMBER_START = frozenset("+-.0123456789")
 LONGEST_INTEGER = 100
 """Digits beyond which a number is no integer: 64 bits written in binary need 67."""
 
-_resolved: dict[str, Scalar] = dict(_CONSTANTS)
+RESOLVED: Final[dict[str, Scalar]] = dict(_CONSTANTS)
+"""Values of plain scalars that are known already, by their text."""
 
 
 def resolve_plain(text: str) -> Scalar:
     """Give the value of a plain scalar."""
     try:
-        return _resolved[text]
+        return RESOLVED[text]
     except KeyError:
         pass
     value: Scalar = text
     if text[0] in _NUMBER_START:
         value = _resolve_number(text)
     if len(text) <= 64:
-        if len(_resolved) > 100_000:
-            _resolved.clear()
-            _resolved.update(_CONSTANTS)
-        _resolved[text] = value
+        if len(RESOLVED) > 100_000:
+            RESOLVED.clear()
+            RESOLVED.update(_CONSTANTS)
+        RESOLVED[text] = value
     return value
 
 
