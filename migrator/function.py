@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import InputError, PolicyError
@@ -16,6 +15,7 @@ from migrator.model.edit import FieldEdit
 from migrator.model.inventory import Finding, Inventory, Severity
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import Policy
+from migrator.model.record import record
 from migrator.model.reference import STDIN, Location, ResourceRef
 from migrator.planning.document import describe_change
 from migrator.planning.plan import plan_changes
@@ -39,7 +39,7 @@ _PLACE = re.compile(r"(?<!\S)-:(\d+)")
 Result = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionOutput:
     """What a function gives back: the ResourceList's text, and its results."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError
+from migrator.model.record import record
 from migrator.model.reference import is_cluster, is_stream
 from migrator.progress import show_progress
 
@@ -33,7 +34,7 @@ PHASE_CHOICES = ("expand", "contract", "enforce", "cleanup", "all")
 RULE_CHOICES = ("host-port", "rollout", "pod-security", "pod-security-policy")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Request:
     """A command's options, as they were given; None and empty stand for not given."""
 

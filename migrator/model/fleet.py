@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import MigratorError
 from migrator.model.plan import Plan
+from migrator.model.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Member:
     """A cluster of a fleet: its name, where it was read from, how much it holds, and its plan, also as plain data."""
 
@@ -23,7 +23,7 @@ class Member:
     document: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fleet:
     """Clusters in the order that they were given in; `errors` are those of clusters that could not be planned."""
 

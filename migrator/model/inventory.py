@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from migrator.errors import InputError
@@ -22,13 +22,14 @@ from migrator.model.objects import (
     Service,
     ServiceAccount,
 )
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 
 Severity = Literal["error", "warning", "info"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SourceFile:
     """A file that was read.
 
@@ -55,7 +56,7 @@ class SourceFile:
         return self.live and self.excluded
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unread:
     """A document that is no whole manifest, and why."""
 
@@ -64,7 +65,7 @@ class Unread:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """Something that a person should know: which rule says so, about what, how grave."""
 
@@ -75,7 +76,7 @@ class Finding:
     location: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyFate:
     """What became of a key of a Rancher stack, and what a person has to do about it.
 
@@ -90,7 +91,7 @@ class KeyFate:
     inherited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BalancedPort:
     """A port that a load balancer service of a Rancher stack published on its hosts, and what answers in its place.
 
@@ -110,7 +111,7 @@ class BalancedPort:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Inventory:
     """Everything that the sources hold, each tuple in a fixed order, whatever order the files were read in.
 

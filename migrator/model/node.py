@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from migrator.model.record import record
 
 HOSTNAME = "kubernetes.io/hostname"
 
@@ -14,7 +15,7 @@ _KUBELET_LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Taint:
     """A taint of a node: pods that do not tolerate it stay away, or are only asked to (PreferNoSchedule)."""
 
@@ -23,7 +24,7 @@ class Taint:
     effect: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """A node: what pods select it by, and what it holds.
 

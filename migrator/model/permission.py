@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 
 Outcome = Literal["gains", "loses", "keeps"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subject:
     """A subject as RBAC names it; `namespace` is a service account's, None for users and groups."""
 
@@ -22,7 +22,7 @@ class Subject:
         return f"{self.kind} {f'{self.namespace}/' if self.namespace else ''}{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PermissionChange:
     """What subjects that may use the same policies could run and can run.
 
@@ -38,7 +38,7 @@ class PermissionChange:
     beyond: tuple[FieldPath, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamespacePermissions:
     """The permissions of a namespace: `level` is what it enforces afterwards, for everybody alike.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from migrator.model.edit import FieldEdit
@@ -126,7 +126,7 @@ class PortMapEntry:
         return "" if self.service is not None else "nowhere"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamespacePlan:
     """What a namespace's workloads need of Pod Security, now and after the plan, and what to label it.
 
@@ -147,7 +147,7 @@ class NamespacePlan:
     granted: tuple[str | None, str | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkloadPlan:
     """The Pod Security level that a workload's pod satisfies as it stands, and once the plan is applied."""
 
@@ -171,7 +171,7 @@ class Decision:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Everything that a run proposes, in a fixed order.
 

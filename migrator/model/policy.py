@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, get_args
 
+from migrator.model.record import record
 from migrator.model.workload import WorkloadKind
 
 StrategyName = str
@@ -25,7 +26,7 @@ STRATEGIES: tuple[HostPortStrategy, ...] = get_args(HostPortStrategy)
 ClientAddresses = Literal["needed", "irrelevant"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cluster:
     """Facts about the cluster: its version as (major, minor), the range of node ports, both ends included.
 
@@ -39,7 +40,7 @@ class Cluster:
     pod_security_policy_admission: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Alternative:
     """A strategy that was considered besides, and why it was not taken."""
 
@@ -47,7 +48,7 @@ class Alternative:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DecisionRow:
     """A row of a decision table: where all of `match` holds, `strategy` is taken.
 
@@ -68,7 +69,7 @@ class DecisionRow:
     finding: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PodSecurityPolicyData:
     """What is asked of Pod Security.
 
@@ -92,7 +93,7 @@ class PodSecurityPolicyData:
         return self.complete if isinstance(self.complete, bool) else namespace in self.complete
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Policy:
     """What a run is asked to do: the built-in policy with a person's on top.
 

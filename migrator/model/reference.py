@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from migrator.model.record import record
 
 STDIN = "-"
@@ -61,4 +59,4 @@ class Location:
 
     def at(self, line: int) -> Location:
         """Give another line of the same object."""
-        return dataclasses.replace(self, line=line)
+        return Location(self.path, self.document, self.item, line)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from migrator.model.objects import Service
 from migrator.model.policy import Policy
+from migrator.model.record import record
 from migrator.model.workload import Workload
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selection:
     """What may be changed: None stands for everything. What is known is never narrowed."""
 

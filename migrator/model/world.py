@@ -24,6 +24,8 @@ class World:
     def __init__(self, inventory: Inventory, policy: Policy) -> None:
         self.inventory = inventory
         self.policy = policy
+        self._services_selecting: dict[tuple[str | Label | None, ...], tuple[Service, ...]] = {}
+        """Answers that were given, by namespace, member and labels: many ask about the same pods."""
 
     @cached_property
     def _workloads_by_label(self) -> Mapping[tuple[str | None, Label], tuple[Workload, ...]]:
@@ -161,6 +163,10 @@ class World:
         labels = dict(workload.pod_labels)
         if member is not None:
             labels[POD_NAME_LABEL] = member
+        key = (workload.ref.namespace, member, *labels.items())
+        known = self._services_selecting.get(key)
+        if known is not None:
+            return known
         found: list[Service] = []
         for label in sorted(labels.items()):
             found.extend(
@@ -169,7 +175,9 @@ class World:
                 if all(labels.get(key) == value for key, value in service.selector)
                 and (member is None or (POD_NAME_LABEL, member) in service.selector)
             )
-        return tuple(sorted(found, key=lambda service: (service.ref.name, str(service.location))))
+        services = tuple(sorted(found, key=lambda service: (service.ref.name, str(service.location))))
+        self._services_selecting[key] = services
+        return services
 
     def list_members(self, workload: Workload) -> tuple[str, ...]:
         """List the names of the pods that a StatefulSet may have, one at least."""

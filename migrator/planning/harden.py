@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -72,7 +71,7 @@ def _change_workload(workload: Workload, remedy: Remedy, level: Level) -> Iterat
             phase="contract",
             action="update",
             resource=workload.ref,
-            location=dataclasses.replace(workload.location, line=line),
+            location=workload.location.at(line),
             workload=workload.ref,
             reason=Reason(
                 message=f"{title[:1].lower()}{title[1:]}: {level} asks for it",
@@ -95,7 +94,7 @@ def _find_current(pod: Any, path: FieldPath) -> Any:
 def _report(workload: Workload, violation: PodSecurityViolation, remedy: Remedy, level: Level) -> Finding:
     """Report what only a person can decide, at the first field that is left."""
     line = violation.fields[0][1] if violation.fields else workload.location.line
-    place = dataclasses.replace(workload.location, line=line)
+    place = workload.location.at(line)
     what = describe_violation(workload, violation)
     options = " ".join(f"({number}) {_write_option(item)}" for number, item in enumerate(remedy.options, 1))
     return Finding(ID, "warning", f"{what} keeps it from {level}. Options: {options}", workload.ref, place)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.inventory import Finding, Severity
 from migrator.model.plan import Change
+from migrator.model.record import record
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.planning.harden import harden_workload
@@ -27,7 +27,7 @@ _SHOWN: Final = 2
 _UNREAD: Final = "seccomp annotations are not read any more by then: pods that were refused for one may be admitted"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settled:
     """A workload whose template was settled: the changes that did it, and its decision before and after the plan."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from migrator.errors import PolicyError
 from migrator.model.plan import Decision
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
@@ -17,7 +18,7 @@ from migrator.publishing.publish import NODE_PORT_FORM, find_published
 NUMBERED = frozenset(("node_port", "node_port_per_pod"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Holders:
     """Who has which number: Services, host ports that stay, host ports that go with the contract."""
 

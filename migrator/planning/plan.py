@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from migrator.errors import PolicyError
@@ -24,6 +24,7 @@ from migrator.model.plan import (
     WorkloadPlan,
 )
 from migrator.model.policy import Policy
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
 from migrator.model.workload import Workload
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from migrator.rules.pod_security_policy import PolicyAdmission
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Overrides:
     """What an earlier or edited plan fixes: strategies and numbers, by port."""
 
@@ -312,7 +313,7 @@ def _find_overlay_patches(world: World, changes: Iterable[Change]) -> Iterable[F
                 )
             else:
                 continue
-            location = dataclasses.replace(kustomization.location, line=patch.line)
+            location = kustomization.location.at(patch.line)
             yield Finding(host_port.ID, "error", message, hit.resource if hit else None, location)
 
 

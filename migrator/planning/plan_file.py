@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from migrator.errors import InputError, PolicyError, TextError
 from migrator.model.inventory import Inventory
 from migrator.model.plan import Change, Plan
 from migrator.model.policy import STRATEGIES, Policy
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.model.selection import Selection
 from migrator.model.world import POD_NAME_LABEL, World
@@ -34,7 +34,7 @@ MemberKey = tuple[PortKey, str | None]
 """A port of a workload, of one pod where each has its own number."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanFile:
     """A plan file as it was given back."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.podsecurity.level import Level
 from migrator.podsecurity.pod import Pod
 from migrator.podsecurity.version import PolicyVersion
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Forbidden:
     """Why a check forbids a pod: upstream's reason and detail, and the fields at fault.
 
@@ -26,7 +26,7 @@ class Forbidden:
 CheckPod = Callable[[Pod], Forbidden | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VersionedCheck:
     """What a check does from one policy version on."""
 
@@ -34,7 +34,7 @@ class VersionedCheck:
     check_pod: CheckPod
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Check:
     """One check of the Pod Security Standards (policy/checks.go).
 

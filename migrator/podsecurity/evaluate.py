@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.podsecurity.level import BASELINE, PRIVILEGED, RESTRICTED, Level
 from migrator.podsecurity.pod import MalformedPodError, Pod, pack_seen, read_pod
 from migrator.podsecurity.registry import ActiveCheck, list_active_checks
@@ -18,7 +18,7 @@ KNOWN_PODS = 4096
 """Verdicts that are kept: the pods of a cluster are many of few sorts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Violation:
     """What one check forbids in a pod, in upstream's words.
 
@@ -35,7 +35,7 @@ class Violation:
     overridden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evaluation:
     """The strictest level that a pod satisfies, and everything it violates at either level in upstream's order."""
 

@@ -6,9 +6,9 @@ The semantics are those of kubernetes/pod-security-admission, api/helpers.go (Po
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
+from migrator.model.record import record
 from migrator.podsecurity.level import LEVELS, PRIVILEGED, RESTRICTED, Level, is_stricter, parse_level
 from migrator.podsecurity.version import LATEST, PolicyVersion, parse_version
 from migrator.podsecurity.wording import quote_go
@@ -24,7 +24,7 @@ WARN_VERSION = f"{WARN}-version"
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LevelVersion:
     """A level at a policy version, written `restricted:v1.34`."""
 
@@ -35,7 +35,7 @@ class LevelVersion:
         return f"{self.level}:{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamespacePolicy:
     """What a namespace enforces, audits and warns of."""
 
@@ -49,7 +49,7 @@ DEFAULT_POLICY = NamespacePolicy(UNSET, UNSET, UNSET)
 """What a server without a PodSecurityConfiguration takes for labels that are not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InvalidLabel:
     """A label whose value is not valid; as text it is the API's own error."""
 

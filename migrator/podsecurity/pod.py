@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.field import FieldPath, format_path
+from migrator.model.record import record
 
 Object = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ class MalformedPodError(ValueError):
     """A field of the pod has not the type that the Kubernetes API gives it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Container:
     """A container of any of the three lists; `path` leads to it from the pod, an absent object is empty."""
 
@@ -48,7 +48,7 @@ class Container:
         return (*self.path, *steps)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pod:
     """A pod; absent objects and lists are empty, other fields stand in `spec` as the API takes them."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
+from migrator.model.record import record
 from migrator.podsecurity import checks as checks_package
 from migrator.podsecurity.check import Check, CheckPod
 from migrator.podsecurity.level import BASELINE, RESTRICTED, Level
@@ -19,7 +19,7 @@ class RegistryError(Exception):
     """The checks contradict one another; no pod can be judged with them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActiveCheck:
     """A check as it runs at one version; an overridden one runs for baseline alone."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from migrator.model.record import record
 
 _VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)")
 _LARGEST_MINOR = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PolicyVersion:
     """A policy version; `minor` is None for `latest`, which is newer than every other."""
 

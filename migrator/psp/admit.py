@@ -6,11 +6,11 @@ Source: computeSecurityContext in plugin/pkg/admission/security/podsecuritypolic
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.psp.field_rule import ContainerCheck, ContainerDefault, Default, PodCheck, PodDefault
 from migrator.psp.fields import CONTAINER_RULES, POD_RULES
 from migrator.psp.model import PodSecurityPolicy
@@ -22,7 +22,7 @@ _Containers = tuple[tuple[FieldPath, Object], ...]
 SELECTED_ANNOTATION: Final = "kubernetes.io/psp"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mutation:
     """A value that a policy writes into a pod; `field` starts at the pod, the value is the whole new one."""
 
@@ -31,7 +31,7 @@ class Mutation:
     psp: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """One policy's answer to one pod: what it would write, and why it refuses nonetheless (empty: it does not)."""
 
@@ -46,7 +46,7 @@ class Verdict:
         return not self.messages
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selection:
     """What the admission of a pod came to.
 
@@ -140,7 +140,7 @@ def _validate(pod: Object, containers: _Containers, rules: _Rules, policy: PodSe
             yield from validate_container(policy, pod, container, path)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Rules:
     """The functions of the rules that concern a policy."""
 

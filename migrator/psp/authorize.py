@@ -7,8 +7,10 @@ pkg/registry/rbac/validation of Kubernetes 1.24.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from migrator.model.record import record
 
 Object = Mapping[str, Any]
 
@@ -21,7 +23,7 @@ POLICY_GROUPS: Final = frozenset({"policy", "extensions"})
 POLICY_RESOURCE: Final = "podsecuritypolicies"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Access:
     """What somebody may do: one of the verbs, on one of the resources, in one of the API groups.
 
@@ -74,7 +76,7 @@ _BUILT_IN_CLUSTER_ROLE_BINDINGS: Final[tuple[Object, ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identity:
     """Somebody who asks the API server: a user and the groups that authentication gave it."""
 
@@ -118,7 +120,7 @@ def make_requester_identity(user: str, groups: Iterable[str] = ()) -> Identity:
     return Identity(user, tuple(dict.fromkeys([*given, "system:authenticated"])))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grant:
     """One binding that lets somebody use policies.
 
@@ -135,7 +137,7 @@ class Grant:
     policies: frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PolicyGrants:
     """All grants of policies, found by subject; answers are kept, so one value serves a whole run."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.psp.admit import Selection, select_policy, sort_policies
 from migrator.psp.authorize import Identity, PolicyGrants, make_service_account_identity
 from migrator.psp.model import PodSecurityPolicy
@@ -12,7 +12,7 @@ from migrator.psp.pod import Object, get_spec
 from migrator.psp.prepare import prepare_pod
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """How a pod was decided.
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from migrator.model.record import record
 from migrator.podsecurity.level import PRIVILEGED, Level, is_stricter
 from migrator.podsecurity.version import OLDEST, PolicyVersion
 from migrator.psp.model import IDRange
@@ -22,7 +22,7 @@ POD_CONTEXT: Final = "object.spec.?securityContext"
 _UNSAFE: Final = re.compile(r"[^ -&(-\[\]-~]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Demand:
     """Something that a policy wants of every pod.
 
@@ -33,7 +33,7 @@ class Demand:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enforced:
     """What Pod Security refuses in a namespace already: its enforced level, of which version."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.psp.demand import Demand, Enforced
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import Object
@@ -19,7 +19,7 @@ ContainerCheck = Callable[[PodSecurityPolicy, Object, Object, FieldPath], Iterat
 FieldDemand = Callable[[PodSecurityPolicy, Enforced], Iterator[Demand]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldRule:
     """A field of PodSecurityPolicy.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import marshal
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Final
 
+from migrator.model.record import record
 from migrator.psp.admit import Mutation, Verdict, judge_pod, store_pod
 from migrator.psp.model import PodSecurityPolicy
 from migrator.psp.pod import CONTAINER_LISTS, Object
@@ -24,7 +25,7 @@ _FIRST_STAND_IN: Final = 2**64
 _COMPARABLE: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """What a policy says to a pod: what it would write, and why it refuses nonetheless (empty: it does not)."""
 
@@ -69,7 +70,7 @@ class PolicySet:
         return masks[bisect_right(starts, port) - 1]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _JudgedShape:
     """One policy's verdict on a shape; each message with the position of the host port that it is about."""
 
@@ -83,7 +84,7 @@ class _JudgedShape:
         return self.refusals[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Shape:
     """A shape before a set of policies: their verdicts, and bits of those that may admit it, host ports apart."""
 
@@ -92,7 +93,7 @@ class _Shape:
     changed: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FleetSelection:
     """What the admission of a pod came to; see `Selection`."""
 
@@ -126,7 +127,7 @@ class FleetSelection:
         return {answer.psp: answer.messages for answer in self.answers if answer.messages}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fleet:
     """Pods that are decided one after the other; answers are kept, so one value serves a whole run."""
 

@@ -8,10 +8,10 @@ page wants an AppArmor profile for restricted, Pod Security admission does not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.podsecurity.checks import capabilities_baseline, capabilities_restricted, restricted_volumes
 from migrator.podsecurity.checks.se_linux_options import TYPES_1_0
 from migrator.podsecurity.level import BASELINE, PRIVILEGED, RESTRICTED, Level, is_stricter
@@ -26,7 +26,7 @@ from migrator.psp.model import (
 _ANNOTATIONS: Final[FieldPath] = ("metadata", "annotations")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LevelLimit:
     """A field that keeps a policy from granting more than a level.
 
@@ -38,7 +38,7 @@ class LevelLimit:
     lsm: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GrantedLevel:
     """The levels that a policy grants: strictly, and assuming that no pod asks for SELinux or AppArmor settings.
 

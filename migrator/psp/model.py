@@ -5,10 +5,10 @@ Source: k8s.io/api/policy/v1beta1 of Kubernetes 1.24.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 
 API_VERSIONS: Final = ("policy/v1beta1", "extensions/v1beta1")
 
@@ -19,7 +19,7 @@ APPARMOR_ALLOWED: Final = "apparmor.security.beta.kubernetes.io/allowedProfileNa
 RUNTIME_DEFAULT_NAMES: Final = frozenset({"runtime/default", "docker/default"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IDRange:
     """An inclusive range of user or group IDs, or of host ports."""
 
@@ -33,7 +33,7 @@ class IDRange:
         return f"{{{self.min} {self.max}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IDStrategy:
     """A rule for user or group IDs with its ranges."""
 
@@ -46,7 +46,7 @@ class IDStrategy:
         return "[" + " ".join(str(item) for item in self.ranges) + "]"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SELinuxOptions:
     """What a container's SELinux context is made of; an empty part is an unset one."""
 
@@ -61,7 +61,7 @@ class SELinuxOptions:
         return {name: value for name, value in parts.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SELinuxStrategy:
     """A rule for SELinux contexts; `options` is None where the policy has none."""
 
@@ -69,7 +69,7 @@ class SELinuxStrategy:
     options: SELinuxOptions | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AllowedHostPath:
     """A path on the node below which hostPath volumes may lie."""
 
@@ -77,7 +77,7 @@ class AllowedHostPath:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RuntimeClassStrategy:
     """The runtime classes that pods may name, and the one they get."""
 
@@ -85,7 +85,7 @@ class RuntimeClassStrategy:
     default_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProfileStrategy:
     """Seccomp or AppArmor profiles of a policy, from its annotations.
 
@@ -97,7 +97,7 @@ class ProfileStrategy:
     allowed_text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """Something wrong with a policy, at a field of it.
 
@@ -110,7 +110,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PodSecurityPolicy:
     """One PodSecurityPolicy, its defaults filled in.
 

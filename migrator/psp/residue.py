@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from migrator.model.record import record
 from migrator.psp.authorize import MASTERS
 from migrator.psp.demand import Demand, Enforced, write_text, write_texts
 from migrator.psp.fields import CONTAINER_RULES, POD_RULES
@@ -33,7 +34,7 @@ _TOLD: Final = 10
 """Alternatives of which a message tells: one of more than five kilobytes is not shown, nor are long sums taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Alternative:
     """What policies demand that want the same, of the pods of those who may use one; None stands for everybody."""
 
@@ -42,7 +43,7 @@ class Alternative:
     demands: tuple[Demand, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """A named expression."""
 
@@ -50,7 +51,7 @@ class Variable:
     expression: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Validation:
     """An expression that must be true, and what a developer is told where it is not.
 
@@ -62,7 +63,7 @@ class Validation:
     message_expression: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Residue:
     """The content of a ValidatingAdmissionPolicy; `policies` are those that it takes the place of."""
 

@@ -7,10 +7,10 @@ number that any Service or kept host port has is not proposed again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from migrator.model.policy import Cluster
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef, sort_key
 from migrator.rules.match import match_facts
 from migrator.sources.tables import load_table
@@ -18,7 +18,7 @@ from migrator.sources.tables import load_table
 How = Literal["same", "offset", "pinned", "found", "unset"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NumberRequest:
     """A port that needs a number: `count` numbers in a row for the members of a StatefulSet.
 
@@ -41,7 +41,7 @@ class NumberRequest:
         return range(node_port + self.first_ordinal, node_port + self.first_ordinal + self.count)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """The number given, ordinal 0's of several, None for the cluster's choice; and why, in words that name `port`."""
 

@@ -12,8 +12,9 @@ from typing import Any
 from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.plan import Change, Decision, Effect, Phase, PhaseChoice, PortMapEntry, Reason
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
-from migrator.model.workload import HostPort, Workload
+from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.publishing.caveats import Caveat
 from migrator.publishing.node_ports import Number
@@ -21,7 +22,7 @@ from migrator.publishing.placement import Places
 from migrator.sources.tables import load_table
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """The host ports of one workload for which one strategy was chosen."""
 
@@ -195,7 +196,7 @@ def _remove(group: Group, decision: Decision, edit: FieldEdit, current: Any, pha
         phase=phase,
         action="update",
         resource=workload.ref,
-        location=at_line(workload, port),
+        location=workload.location.at(port.line),
         workload=workload.ref,
         reason=group.reason(decision, what),
         effect=effect,
@@ -203,10 +204,3 @@ def _remove(group: Group, decision: Decision, edit: FieldEdit, current: Any, pha
         current=current,
         ports=(port,),
     )
-
-
-def at_line(workload: Workload, port: HostPort) -> Any:
-    """Give a workload's location with the line of one of its ports."""
-    import dataclasses
-
-    return dataclasses.replace(workload.location, line=port.line)

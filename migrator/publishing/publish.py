@@ -7,13 +7,13 @@ import itertools
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.objects import Service, ServicePort
 from migrator.model.plan import Change, Decision, NewObject, Phase, PortMapEntry
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World, find_targeting_ports
@@ -48,7 +48,7 @@ _NOT_COPIED = frozenset(
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|-(?!-)){0,13}[a-z0-9]\Z|[a-z]\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishedPort:
     """A port of a Service to be: with the decision that asks for it, and its number where it has one."""
 
@@ -90,7 +90,7 @@ class PublishedPort:
         return entry if self.node_port is None else {**entry, "nodePort": self.node_port}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServiceForm:
     """What a strategy's Services look like: their type and policies, and how the strategy's template is named."""
 
@@ -125,7 +125,7 @@ class ServiceForm:
 NODE_PORT_FORM = ServiceForm(type="NodePort", template="node_port", suffix="node-port", node_ports=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """Whom a Service leads to: the pods of a workload, or one member of a StatefulSet; and how it would be named."""
 

@@ -6,15 +6,15 @@ Source: https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.objects import Kustomization
+from migrator.model.record import record
 
 Transformers = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Build:
     """An outermost kustomization, by its folder, and the transformers that a file is under there."""
 

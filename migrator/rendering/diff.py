@@ -12,9 +12,9 @@ import itertools
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from migrator.model.record import record
 from migrator.model.reference import is_stream
 from migrator.rendering.render import FileChange
 from migrator.rendering.replacement import Replacement
@@ -23,7 +23,7 @@ CONTEXT = 3
 NO_NEWLINE = b"\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LineChange:
     """Old lines [start, end), given by their byte span, and the lines that take their place."""
 

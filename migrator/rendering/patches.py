@@ -11,7 +11,6 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from typing import Any
 from migrator.errors import InputError, TextError
 from migrator.model.inventory import Inventory, SourceFile
 from migrator.model.plan import Change, NewObject, Plan
+from migrator.model.record import record
 from migrator.model.reference import STDIN, is_stream
 from migrator.rendering.builds import Build, Transformers, find_builds
 from migrator.rendering.json_patch import make_operations
@@ -45,7 +45,7 @@ _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PatchSet:
     """A kustomization's files, by their paths in its folder; and what a person must know of it."""
 

@@ -13,6 +13,7 @@ from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath
 from migrator.model.inventory import SourceFile
 from migrator.model.plan import Change, NewObject, Plan
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.parallel import map_in_processes
 from migrator.rendering.delete import delete_documents, refuse_another
@@ -45,7 +46,7 @@ PARALLEL_FROM = 300
 _Place = tuple[int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EditedObject:
     """One object's part of a file's change.
 
@@ -61,7 +62,7 @@ class EditedObject:
     replacements: tuple[tuple[Replacement, tuple[int, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileChange:
     """What happens to one file: `old` is None for a new one, which one replacement fills.
 
@@ -105,7 +106,7 @@ class _Work:
         return {place: tuple(map(render_object, created)) for place, created in self.created.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Parts:
     """What becomes of a file, or of a piece of it: all of it, and by edited object."""
 

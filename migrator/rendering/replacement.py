@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from migrator.model.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Replacement:
     """A span of a file, in bytes, and what stands there afterwards."""
 

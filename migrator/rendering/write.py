@@ -14,11 +14,11 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
 from migrator.errors import InputError
+from migrator.model.record import record
 from migrator.rendering.render import FileChange
 from migrator.sources.files import JOURNAL_NAME, find_journals, hash_content
 
@@ -29,7 +29,7 @@ SYNC_ONE_BY_ONE = 20
 """Paths up to which each is synced by itself; beyond that one sync of everything is faster."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recovery:
     """What was found of an interrupted run: its folder, whether it had written all, how many files it names."""
 
@@ -38,7 +38,7 @@ class Recovery:
     files: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Entry:
     """A file of a run, as the journal names it: the SHA-256 of its bytes before (None: it is new) and after.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.field import format_path
 from migrator.model.plan import Plan
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.planning.document import describe_location, describe_ref
 from migrator.rendering.render import FileChange
@@ -30,7 +30,7 @@ class _Item(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldChange:
     """A field's value before and after; ABSENT where there is none."""
 
@@ -39,7 +39,7 @@ class FieldChange:
     new: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ObjectChange:
     """What becomes of one object: update, create or delete, and its fields in their order."""
 

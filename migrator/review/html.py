@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from migrator import __version__
 from migrator.model.inventory import Finding
 from migrator.model.plan import Plan, PortMapEntry
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.planning.document import write_path
 from migrator.rendering.render import FileChange
@@ -64,7 +65,7 @@ class _Facets:
         return " ".join(f"{dimension}{known.setdefault(value, len(known))}" for value in values)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Links:
     """Where places of manifests lead: `files` were read, `absent` are yet to be written."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from migrator.model.permission import NamespacePermissions, PermissionChange, Subject
 from migrator.model.plan import Plan
+from migrator.model.record import record
 from migrator.podsecurity.level import PRIVILEGED
 
 HEADER = ("NAMESPACE", "WHO", "COULD RUN", "CAN RUN", "")
@@ -14,7 +14,7 @@ POLICY = "ValidatingAdmissionPolicy"
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PermissionRow:
     """What subjects could run in a namespace, and can: `before` is None where they could run nothing."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.plan import Change
 from migrator.model.policy import Alternative
+from migrator.model.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CommonReason:
     """What a workload's changes of one decision have in common, besides what each of them says."""
 

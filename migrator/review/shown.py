@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from migrator.model.plan import Change, Plan
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.rendering.diff import LineChange, find_line_changes, split_lines
 from migrator.rendering.render import EditedObject, FileChange
@@ -23,7 +23,7 @@ Sign = Literal[" ", "-", "+"]
 Place = tuple[str, int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """A line that is shown; `number` counts from 1 in the file as it is, or, for an added line, as it will be."""
 
@@ -32,7 +32,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stretch:
     """Lines that follow each other: context, which no change asks for, or what some changes do together.
 
@@ -44,7 +44,7 @@ class Stretch:
     after_gap: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownChange:
     """A change by its number in the plan (from 1), with the part of its message that was not said before."""
 
@@ -53,7 +53,7 @@ class ShownChange:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownObject:
     """An object that changes, or where something stays, with the changes of it in their order."""
 
@@ -64,7 +64,7 @@ class ShownObject:
     stretches: tuple[Stretch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownWorkload:
     """What is decided for one workload (or namespace), object by object."""
 
@@ -77,7 +77,7 @@ class ShownWorkload:
         return (item.change for shown in self.objects for item in shown.changes)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EditedText:
     """An edited object's text before and after, in the file `path` from line `line` on."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.review.simulation import group_losses, shorten, summarize, write_node_port, write_port
 from migrator.simulation.simulate import NodeState, Simulation, State
@@ -26,7 +26,7 @@ MOST_CHIPS = 8
 COLOURS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """A pod: its place in a card, and the number of its workload's colour; 0 is any other's."""
 
@@ -36,7 +36,7 @@ class Mark:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chip:
     """A port: its place in a card, its text, and whether it is a host port or a node port."""
 
@@ -48,7 +48,7 @@ class Chip:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Card:
     """A node, or the pods that have none: its place in the picture and what stands in it."""
 
@@ -62,7 +62,7 @@ class Card:
     pending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Panel:
     """One side of the picture."""
 

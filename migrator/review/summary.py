@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from migrator.model.inventory import Finding
 from migrator.model.plan import PHASES, Change, Phase, Plan, Reason
 from migrator.model.policy import Policy
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.rules import pod_security
 
@@ -20,7 +20,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counts:
     """How many objects changes add, edit and delete, and how many host ports stay."""
 
@@ -35,7 +35,7 @@ class Counts:
         return ", ".join(f"{number:,} to {verb}" for number, verb in parts if number)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PhaseCounts:
     """What one phase does, what it breaks, to how many objects, and what becomes of how many workloads' pods."""
 
@@ -54,7 +54,7 @@ _PHASES: Mapping[Phase, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Break:
     """What no longer works as before: for whom, what happens, and the workloads or namespaces where."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef, sort_key
 from migrator.model.workload import ANY_ADDRESS, Workload
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conflict:
     """A port that two pods cannot both have on one node, and the workloads that make such pods."""
 

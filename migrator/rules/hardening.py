@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from migrator.model.edit import FieldEdit, make_edit
 from migrator.model.field import FieldPath
 from migrator.model.policy import PodSecurityPolicyData
+from migrator.model.record import record
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.podsecurity.pod import Container, Pod
@@ -18,7 +18,7 @@ _OS_LABEL = "kubernetes.io/os"
 _SYS_ADMIN = frozenset(("SYS_ADMIN", "CAP_SYS_ADMIN", "ALL"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Option:
     """Something that a person may do where nothing mechanical helps, and what it costs."""
 
@@ -26,7 +26,7 @@ class Option:
     price: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Remedy:
     """What satisfies one check: edits of the object where that is mechanical, else options at the fields at fault.
 

@@ -11,6 +11,7 @@ from migrator.model.edit import FieldEdit
 from migrator.model.field import FieldPath, format_path
 from migrator.model.plan import Change
 from migrator.model.policy import Policy
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import PackedData, PodSecurity, PodSecurityViolation, Workload
 from migrator.model.world import World
@@ -25,7 +26,7 @@ HOST_PORTS = "hostPorts"
 Place = tuple[ResourceRef, str, int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judged:
     """A workload and what its pod violates once the plan is applied; `edits` are the plan's in its object.
 

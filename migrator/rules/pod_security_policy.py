@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from migrator.model.field import FieldPath, format_path
 from migrator.model.inventory import Inventory
+from migrator.model.record import record
 from migrator.model.workload import Workload
 from migrator.model.world import World
 from migrator.podsecurity.level import LEVELS, Level
@@ -47,7 +48,7 @@ _CONTROLLED_KINDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PolicyDecision:
     """How the pods of a workload are decided.
 
@@ -71,7 +72,7 @@ class PolicyDecision:
         return tuple(((*prefix, *item.field), item.value) for item in self.selection.mutations)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamespaceGrant:
     """The levels that the policies of a namespace grant, None where its pods may use none.
 
@@ -84,7 +85,7 @@ class NamespaceGrant:
     because: tuple[tuple[FieldPath, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Creator:
     identity: Identity | None
     name: str

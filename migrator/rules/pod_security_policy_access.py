@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.field import FieldPath
 from migrator.model.objects import Role
+from migrator.model.record import record
 from migrator.psp.authorize import POLICY_GROUPS, POLICY_RESOURCE, is_built_in_role, select_aggregated
 
 RoleKey = tuple[str, str | None, str]
 """What bindings name: kind, namespace (None for a cluster role) and name."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PolicyRules:
     """The part of a role that is about PodSecurityPolicies and nothing else.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -35,7 +34,7 @@ def _find_bad_policies(policies: Iterable[PodSecurityPolicyObject]) -> Iterator[
     for policy in policies:
         for problem in policy.problems:
             what = f"{format_path(problem.field)}: {problem.message}"
-            location = dataclasses.replace(policy.location, line=problem.line)
+            location = policy.location.at(problem.line)
             if problem.refused:
                 message = f"PodSecurityPolicy {policy.ref.name} is no valid object, so no pod gets it: {what}"
                 yield Finding(ID, "error", message, policy.ref, location)

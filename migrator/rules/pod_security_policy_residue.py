@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.psp.demand import Enforced
 from migrator.psp.residue import Residue, Subject, find_residue
 from migrator.rules.pod_security_policy import PolicyAdmission
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamespaceResidue:
     """What is left to be demanded of a namespace's pods beyond its enforced level; None where nothing is.
 

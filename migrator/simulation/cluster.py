@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress
 
 from migrator.model.node import Node
+from migrator.model.record import record
 from migrator.model.workload import ANY_ADDRESS
 from migrator.simulation.shape import Labels, PodShape
 
@@ -17,7 +17,7 @@ NOWHERE = -1
 """The domain of nodes that are outside of a topology."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Topology:
     """A division of the nodes into domains: the domain of each node by number, and how many there are."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.simulation.placement import Placed, group_reasons
 from migrator.simulation.pods import Form
 from migrator.simulation.schedule import Scheduler, Trial
@@ -15,7 +15,7 @@ from migrator.simulation.services import Answering, NodePort, find_hosts
 BARE = "a pod that nothing makes anew"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loss:
     """What goes with a node: replicas that find no other place with the reason, ports that no other node offers.
 

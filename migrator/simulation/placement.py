@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.simulation.pods import Form
 from migrator.simulation.schedule import Request, Scheduler
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placed:
     """Where a workload's pods are, by index of the node, None for those that stay Pending.
 

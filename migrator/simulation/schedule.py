@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from migrator.model.record import record
 from migrator.simulation.cluster import Cluster
 from migrator.simulation.plugins import (
     node_affinity,
@@ -118,7 +118,7 @@ class View:
         return [index for index, total in zip(nodes, totals, strict=True) if total == best]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Request:
     """A pod that waits for a node: its shape, and the only node that a daemon's pod may go to."""
 

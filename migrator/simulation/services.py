@@ -11,6 +11,7 @@ from typing import Any
 from migrator.model.edit import FieldEdit
 from migrator.model.objects import Service
 from migrator.model.plan import Change
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.model.world import POD_NAME_LABEL
 from migrator.rules.pod_security import find_place
@@ -31,7 +32,7 @@ class NodePort:
     node_port: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answering:
     """Where a Service's ports answer: `nodes`, which are its pods' `hosts`, or all of them where any pod runs."""
 

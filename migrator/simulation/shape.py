@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.quantity import parse_quantity
+from migrator.model.record import record
 from migrator.model.workload import ANY_ADDRESS
 from migrator.simulation.selectors import Requirement, Selector, read_expressions, read_selector, selects
 
@@ -22,7 +23,7 @@ DEFAULT_MEMORY = 200 * 1024 * 1024
 _ADDED_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Toleration:
     """A toleration; empty `key` and `effect` stand for all."""
 
@@ -40,7 +41,7 @@ class Toleration:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeTerm:
     """A term of node affinity: expressions over labels and over fields; one without either selects nothing."""
 
@@ -54,7 +55,7 @@ class NodeTerm:
         return known and selects(self.expressions, labels) and selects(self.fields, {"metadata.name": name})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PodTerm:
     """A term of pod affinity or anti-affinity: which pods, and what of the node has to be shared or not."""
 
@@ -74,7 +75,7 @@ class PodTerm:
         return selects(self.namespace_selector, known)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spread:
     """A topology spread constraint; `hard` is DoNotSchedule."""
 
@@ -125,7 +126,7 @@ class PodShape:
         return self.node_terms is None or any(term.selects(name, labels) for term in self.node_terms)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Standing:
     """What a pod has besides its template: what its priority class says, its daemon's tolerations, who selects it.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from migrator.model.node import Node
 from migrator.model.plan import Plan
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef, sort_key
 from migrator.model.world import World
 from migrator.rules.pod_security import collect_edits
@@ -21,7 +21,7 @@ from migrator.simulation.services import Answering, NodePort, find_answering, li
 from migrator.simulation.shape import Shapes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pending:
     """Pods of a workload that find no node, and why, in the scheduler's words."""
 
@@ -30,7 +30,7 @@ class Pending:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HostPortUse:
     """A port of a node that a pod holds."""
 
@@ -40,7 +40,7 @@ class HostPortUse:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeState:
     """What is on a node: pods by workload, the host ports that they hold, the node ports that answer."""
 
@@ -50,7 +50,7 @@ class NodeState:
     node_ports: tuple[NodePort, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RolloutVerdict:
     """Whether an update of a workload comes to its end; `reason` says what it hangs on."""
 
@@ -59,7 +59,7 @@ class RolloutVerdict:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeLoss:
     """What the loss of a node takes away: replicas without another place, ports that nobody else offers."""
 
@@ -69,7 +69,7 @@ class NodeLoss:
     node_ports: tuple[NodePort, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class State:
     """A cluster once every pod that can has found its node."""
 
@@ -89,7 +89,7 @@ class State:
         return sum(item.count for item in self.pending)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Simulation:
     """The same nodes before and after a plan."""
 
@@ -97,7 +97,7 @@ class Simulation:
     after: State
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Side:
     """One side of a simulation, as it is computed."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from migrator.model.record import record
 
 NO_NODES = "no nodes available to schedule pods"
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
@@ -12,7 +13,7 @@ NO_VICTIMS = ("No preemption victims found for incoming pod",)
 NOT_HELPFUL = ("Preemption is not helpful for scheduling",)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Status:
     """Why a node cannot take a pod; `unresolvable` where evicting other pods would not help."""
 

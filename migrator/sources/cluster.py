@@ -11,13 +11,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
 
 from migrator.errors import InputError
 from migrator.model.field import FieldPath, parse_path
+from migrator.model.record import record
 from migrator.model.reference import CLUSTER
 from migrator.model.workload import WorkloadKind
 from migrator.sources.connection import AnswerError, Connection
@@ -36,7 +36,7 @@ _VERSION: Final = re.compile(rb'serverVersion"?: *"?v?(1\.[0-9]+)')
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resource:
     """A kind as a server has it: where its objects are listed, cluster-wide or in one namespace."""
 

@@ -9,18 +9,18 @@ import posixpath
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.errors import InputError
 from migrator.model.inventory import Unread
+from migrator.model.record import record
 from migrator.model.reference import STDIN, is_stream
 
 MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
 JOURNAL_NAME = ".migrator-journal"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FoundFile:
     """A file of a source: its path as messages name it, and the source that it was found under."""
 
@@ -30,7 +30,7 @@ class FoundFile:
     excluded: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FoundFiles:
     """The files of all sources in order, the chart folders among them, and the links that were not followed."""
 

@@ -24,6 +24,7 @@ from migrator.model.objects import (
     Service,
     ServiceAccount,
 )
+from migrator.model.record import record
 from migrator.model.reference import Location
 from migrator.model.workload import Workload, WorkloadKind
 from migrator.podsecurity.version import PolicyVersion
@@ -86,7 +87,7 @@ _ALIAS = re.compile(rb"[\s\[,]\*[A-Za-z0-9_-]")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadSettings:
     """What reading a file depends on besides its bytes.
 
@@ -131,7 +132,7 @@ class ManifestRead:
         return looked_at + len(self.workloads) + sum(self.others.values()) + len(self.unread) + len(self.errors)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a piece of text starts: its file, document, item, and the lines before it."""
 
@@ -295,7 +296,7 @@ def _count_other(read: ManifestRead, kind: str) -> None:
     read.others[kind] = read.others.get(kind, 0) + 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LargeList:
     """A List that can be read item by item: its own fields, and where its items are."""
 

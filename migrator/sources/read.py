@@ -12,6 +12,7 @@ from migrator.errors import InputError, TextError
 from migrator.model.inventory import BalancedPort, Finding, Inventory, KeyFate, SourceFile, Unread
 from migrator.model.objects import ClusterInventory, Kustomization
 from migrator.model.ownership import Owners
+from migrator.model.record import record
 from migrator.model.reference import STDIN, ResourceRef, is_stream
 from migrator.model.workload import Workload, WorkloadKind
 from migrator.podsecurity.version import PolicyVersion
@@ -36,7 +37,7 @@ PARALLEL_FROM = 3_000_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadOptions:
     """How to read: kinds that make pods, files not to change, the namespace of objects that name none.
 

@@ -6,10 +6,10 @@ Source: https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import InputError, TextError
+from migrator.model.record import record
 from migrator.model.reference import STDIN
 from migrator.yaml.data import construct, find_child
 from migrator.yaml.nodes import SequenceNode, compose
@@ -22,7 +22,7 @@ INDEX_KEYS = ("internal.config.kubernetes.io/index", "config.kubernetes.io/index
 """The annotations that name an item's place; the older form last."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """An item of a ResourceList: the line that it starts in, its file and place there, and who says so.
 
@@ -35,7 +35,7 @@ class Item:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResourceList:
     """A ResourceList's configuration and items."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from migrator.errors import InputError
 from migrator.model.field import format_path
 from migrator.model.inventory import BalancedPort, Finding, KeyFate, Unread
+from migrator.model.record import record
 from migrator.model.reference import Location, is_stream
 from migrator.sources.files import display_path
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _COMPOSE_NAME = re.compile(r"(?:docker|rancher)-compose\.ya?ml(?:\.tpl)?\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackOptions:
     """How stacks are read: answers to their questions, a name instead of the folder's, and the policy for them.
 

@@ -6,7 +6,6 @@ import dataclasses
 import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.edit import FieldEdit
@@ -14,6 +13,7 @@ from migrator.model.field import FieldPath
 from migrator.model.inventory import Finding
 from migrator.model.objects import Kustomization, Role, RoleBinding
 from migrator.model.plan import Change, Reason
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.world import World
 from migrator.publishing.proposal import strategy_sources, strategy_text
@@ -33,7 +33,7 @@ _IGNORE = f"{IGNORE_PREFIX}{ID}"
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CleanUp:
     """What is proposed for phase cleanup, and what a person must know about it.
 
@@ -287,7 +287,7 @@ def _find_patches(world: World, changes: Sequence[Change]) -> Iterator[Finding]:
                     f"the patch {patch.path or 'written here'} is for {patch.target_kind}/{patch.target_name}, "
                     "which is deleted: take the patch out by hand"
                 )
-                location = dataclasses.replace(kustomization.location, line=patch.line)
+                location = kustomization.location.at(patch.line)
                 yield Finding(ID, "error", message, None, location)
 
 

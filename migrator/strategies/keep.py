@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrator.model.edit import FieldEdit
 from migrator.model.plan import Change
-from migrator.publishing.proposal import Group, Proposal, at_line
+from migrator.publishing.proposal import Group, Proposal
 from migrator.publishing.publish import keep_port
 
 
@@ -22,7 +22,7 @@ def propose(group: Group) -> Proposal:
                 phase="contract",
                 action="keep",
                 resource=group.workload.ref,
-                location=at_line(group.workload, port),
+                location=group.workload.location.at(port.line),
                 workload=group.workload.ref,
                 reason=group.reason(decision, f"hostPort {port.host_port} stays"),
                 edit=FieldEdit("replace", (*port.path, "hostPort"), port.host_port),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """What was looked at, whether it holds, and why. `before` and `after` are None where the object is not there."""
 
@@ -19,7 +18,7 @@ class Claim:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Note:
     """What could not be judged from the trees alone, and who can."""
 
@@ -29,7 +28,7 @@ class Note:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Proof:
     """All claims, in the order of their kinds, and what stays open."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
 from typing import Any, Final, Literal
 
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 
 
 class Missing(Enum):
@@ -24,7 +24,7 @@ _PORT_KEYS: Final = (("containerPort", "name"), ("port", "name"))
 """What tells an entry of a `ports` list from the others: of a container's, of a Service's."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Difference:
     """A field that differs, with its path before and after: items of a list may stand at other places there.
 

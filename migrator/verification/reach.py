@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from migrator.model.objects import Service, ServicePort
+from migrator.model.record import record
 from migrator.model.workload import HostPort, Workload
 from migrator.verification.comparison import POD_NAME_LABEL, Side
 
 EXTERNAL = ("NodePort", "LoadBalancer")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Way:
     """A Service's port that leads to a container port of a workload, of one member of it where it names one."""
 

@@ -13,12 +13,12 @@ import json
 import marshal
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import MigratorError
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath, format_path
+from migrator.model.record import record
 from migrator.yaml.data import construct, find_child
 from migrator.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_explicitly_tagged
 from migrator.yaml.write import BlockStyle, write_entry, write_flow, write_item, write_json
@@ -33,7 +33,7 @@ class RefusedEditError(MigratorError):
         self.index = index
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextEdit:
     """A span of the text (in code points) and what stands there afterwards."""
 

@@ -11,9 +11,9 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from migrator.errors import TextError
+from migrator.model.record import record
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BYTE_ORDER_MARKS_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -35,7 +35,7 @@ _JSON_LIST_KIND = re.compile(rb'^ +"kind": "[A-Za-z]*List",?$', re.MULTILINE)
 _JSON_OPENING = re.compile(rb" +(?=\{$)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A part of a file, in bytes from its start."""
 
@@ -43,7 +43,7 @@ class Span:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CutList:
     """A List document cut at its items: what stands before the first, the items, what stands behind the last."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from migrator.model.record import record
 from migrator.yaml.scalars import write_scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BlockStyle:
     """How a text lays out blocks: spaces per level, before a list's dash below its key, and behind the dash."""
 

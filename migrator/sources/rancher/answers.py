@@ -6,18 +6,18 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from migrator.errors import InputError, TextError
+from migrator.model.record import record
 from migrator.yaml.data import construct, find_nearest
 from migrator.yaml.nodes import compose
 from migrator.yaml.scan import decode, line_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Question:
     """A question of `.catalog.questions`; `default` is None where the question has none."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from migrator.errors import InputError, TextError
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.sources.rancher.answers import Question, read_questions
 from migrator.sources.rancher.go_template import Rendered, TemplateError, has_templating, render
 from migrator.yaml.data import construct
@@ -28,7 +28,7 @@ SERVICE_SECTIONS = (
 """Sections of format 2 that make services; of two with one name the later counts, as the executor merged them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyOrigin:
     """Where a key stands: `path` inside the file, `line` from 1 in the file as written (a .tpl itself)."""
 
@@ -37,7 +37,7 @@ class KeyOrigin:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComposeFile:
     """A compose file that was read.
 

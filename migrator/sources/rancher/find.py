@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from migrator.model.record import record
 
 _DOCKER_COMPOSE = ("docker-compose.yml.tpl", "docker-compose.yaml.tpl", "docker-compose.yml", "docker-compose.yaml")
 _RANCHER_COMPOSE = (
@@ -19,7 +20,7 @@ _SKIPPED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__"})
 _VERSION = re.compile(r"[0-9]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackFolder:
     """A folder that holds a stack: `rancher_compose` is None where there is none, `name` what the folder suggests.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from migrator.model.record import record
 from migrator.sources.rancher.go_template_functions import FUNCTIONS, REFUSED_FUNCTIONS, call_function
 from migrator.sources.rancher.go_values import GoError, Strings, Struct, format_value, is_true
 
@@ -31,7 +31,7 @@ class TemplateError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rendered:
     """A rendered template: `lines[i]` is the template's line that line i + 1 of `text` comes from."""
 
@@ -43,7 +43,7 @@ class Rendered:
         return self.lines[min(line, len(self.lines)) - 1] if self.lines else line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Token:
     """A token inside an action: `kind` is string, number, field, variable, word, or the punctuation itself."""
 
@@ -52,14 +52,14 @@ class Token:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal:
     """A constant."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fields:
     """A chain of fields after something: `base` None means the dot."""
 
@@ -67,21 +67,21 @@ class Fields:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """`$name`; `$` alone is the data given."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Function:
     """A function's name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pipeline:
     """Commands, each getting the last one's result as its last argument; `names` are assigned, `declares` with :=."""
 
@@ -94,7 +94,7 @@ class Pipeline:
 Operand: TypeAlias = Literal | Fields | Variable | Function | Pipeline
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """Literal text that starts at `line`."""
 
@@ -102,14 +102,14 @@ class Text:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Action:
     """A pipeline whose value is written, unless it assigns."""
 
     pipeline: Pipeline
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Branch:
     """`if`, `with` or `range` with its two bodies."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
+
+from migrator.model.record import record
 
 DEFAULT_HOST_LABELS: Mapping[str, str] = MappingProxyType(
     {
@@ -17,7 +19,7 @@ DEFAULT_HOST_LABELS: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RancherPolicy:
     """How stacks become objects.
 

@@ -6,9 +6,10 @@ After cattle's io.cattle.platform.core.util.PortSpec. Ranges were never supporte
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+
+from migrator.model.record import record
 
 _PATTERN = re.compile(r"(([0-9]+):)?([0-9]+)(/(.*))?\Z", re.ASCII)
 
@@ -22,7 +23,7 @@ class PortError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortSpec:
     """A published port: `host_port` None asks for a random one, `host_ip` None for every address."""
 

@@ -6,12 +6,13 @@ After rancher/rancher-compose-executor parser/merge.go, merge_v1.go and merge_v2
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from migrator.errors import InputError
 from migrator.model.field import FieldPath
+from migrator.model.record import record
 from migrator.sources.rancher.answers import Question, complete_answers, format_answer, read_questions
 from migrator.sources.rancher.compose import (
     ComposeFile,
@@ -42,7 +43,7 @@ _SECTION_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 _TYPE_NAMES = {"list": "an array", "mapping": "an object", "pairs": "an object, or an array"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """A key's value with its place; `items` maps paths below it to theirs."""
 
@@ -58,7 +59,7 @@ class Setting:
         return self.origin
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pair:
     """An entry of a key that takes mappings and `NAME=value` lists alike; `value` None where none is."""
 
@@ -67,7 +68,7 @@ class Pair:
     origin: KeyOrigin
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Warned:
     """Something that reading put right or left blank, and where."""
 
@@ -75,7 +76,7 @@ class Warned:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackService:
     """A service with the settings of both files."""
 
@@ -138,7 +139,7 @@ def _iterate_pairs(setting: Setting, separator: str) -> Iterator[Pair]:
         yield Pair(name.strip(), value if found else None, setting.item(place))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stack:
     """A stack: services in the order written, the format 2 sections, and the files that it was read from.
 

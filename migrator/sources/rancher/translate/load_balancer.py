@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from migrator.model.inventory import BalancedPort
+from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import ANY_ADDRESS
 from migrator.sources.rancher.stack import StackService, is_known
@@ -40,7 +41,7 @@ _OF_CONTAINER = ("io.rancher.scheduler", "io.rancher.container.")
 _API_VERSIONS = {"Ingress": "networking.k8s.io/v1", "Service": "v1"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Backend:
     """What answers: a Service's name and port; `selector` is None where it has no pods here."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from migrator.errors import InputError
+from migrator.model.record import record
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
@@ -27,7 +28,7 @@ INGRESS_PORTS = (80, 443)
 _HTTP = ("http", "https")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """Rules of one load balancer with equal source, host and path, and the services that they reach."""
 
@@ -56,7 +57,7 @@ class Route:
         return self.protocol in _HTTP and self.published and bool(by_name)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Overruled:
     """A route that an Ingress cannot hold beside another one of the same host and path."""
 
@@ -64,7 +65,7 @@ class Overruled:
     by: Route
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Balancer:
     """A load balancer service with its routes; `fates` tells of rules that lead nowhere."""
 

@@ -7,10 +7,11 @@ a port also reaches every linked service that no label overrides.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from migrator.errors import InputError
+from migrator.model.record import record
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.numbers import read_integer
@@ -23,7 +24,7 @@ LINK_LABEL = "io.rancher.service.selector.link"
 _LEGACY_IMAGE = "rancher/load-balancer-service"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PortRule:
     """A rule: what comes in at `source_port` for host and path goes to `service` at `target_port`."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from migrator.model.field import FieldPath
 from migrator.model.inventory import BalancedPort
+from migrator.model.record import record
 from migrator.sources.rancher.compose import KeyOrigin
 
 Fate = Literal["translated", "reported", "ignored"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyFate:
     """What became of a key: `message` names the Kubernetes field, or says what to do.
 
@@ -28,7 +29,7 @@ class KeyFate:
     inherited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TranslatedObject:
     """An object as written: `text` is one YAML document without markers, `data` what it says.
 
@@ -42,7 +43,7 @@ class TranslatedObject:
     origin_line: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Renamed:
     """A name that Kubernetes does not take: `still_resolves` tells whether the old name answers in DNS."""
 
@@ -54,7 +55,7 @@ class Renamed:
     still_resolves: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Blocked:
     """A service that is left out, and why."""
 
@@ -64,7 +65,7 @@ class Blocked:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Translation:
     """A stack's objects in a fixed order; `refused` says why there are none.
 
@@ -79,7 +80,7 @@ class Translation:
     published: tuple[BalancedPort, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Draft:
     """An object before it is written: the template's name, its values, and where it comes from.
 
@@ -95,7 +96,7 @@ class Draft:
     folder: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """What one topic adds for one service: fields of the container and of the pod, labels, fates, comments."""
 

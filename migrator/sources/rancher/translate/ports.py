@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.errors import InputError
+from migrator.model.record import record
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.ports import PortError, PortSpec, parse_port
 from migrator.sources.rancher.stack import StackService
@@ -18,7 +18,7 @@ RANDOM = 0
 """The hostPort that asks Docker for a random one; to Kubernetes it says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishedPort:
     """An entry of `ports`."""
 

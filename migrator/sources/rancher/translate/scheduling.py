@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from migrator.model.record import record
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import KeyFate, Part, mark, report
@@ -29,7 +29,7 @@ _SUFFIX = re.compile(r"(?P<kind>host_label|container_label|container)(?P<soft>_s
 _WEIGHT = 100
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """A scheduling rule: host_label, container_label or container; all `pairs` must hold, or none (`negated`)."""
 

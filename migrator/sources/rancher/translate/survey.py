@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, Literal
 
+from migrator.model.record import record
 from migrator.sources.rancher.policy import RancherPolicy
 from migrator.sources.rancher.stack import Stack, StackService
 from migrator.sources.rancher.translate.model import Blocked
@@ -31,7 +32,7 @@ _BLOCKING_LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """A stack with everything that topics ask about it.
 

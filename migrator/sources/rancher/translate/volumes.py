@@ -9,9 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from migrator.model.record import record
 from migrator.sources.rancher.compose import KeyOrigin
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.model import Draft, KeyFate, Part, mark, report
@@ -34,7 +34,7 @@ _SYSTEM_PATHS = ("/proc", "/sys", "/dev", "/etc", "/run", "/var/run", "/boot", "
 _SIZE_OPTIONS = ("size", "volume-size", "volumeSize")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mount:
     """A volume of a container: `source` None is an anonymous one."""
 
@@ -60,7 +60,7 @@ class Mount:
         return self.source is not None and not self.source.startswith(("/", ".", "~"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """A named volume: the claim's name, and what its driver gave."""
 
@@ -76,7 +76,7 @@ class Claim:
     options: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PodVolumes:
     """The storage of a pod: volumes, each member's mounts, claim templates, init containers that copy content."""
 

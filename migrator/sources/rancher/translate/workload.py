@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
+from migrator.model.record import record
 from migrator.sources.rancher.stack import StackService
 from migrator.sources.rancher.translate.container import build_container, is_idle
 from migrator.sources.rancher.translate.environment import build_environment
@@ -69,7 +70,7 @@ _PRIMARY_KEYS = ("scale", "scale_policy", "retain_ip", "upgrade_strategy", "star
 _POD_TOPICS = (build_network, build_affinity)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Workload:
     """A workload that was built: its kind, what it adds, and the claims that it refers to."""
 
