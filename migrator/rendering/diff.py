@@ -160,7 +160,7 @@ def _write_hunks(old: bytes, changes: Sequence[LineChange]) -> bytes:
     line, counted, shift = 0, 0, 0
     for change, following in itertools.zip_longest(changes, changes[1:]):
         group.append(change)
-        if following is not None and old.count(b"\n", change.end, following.start) <= 2 * CONTEXT:
+        if following is not None and _lines_on(old, change.end, 2 * CONTEXT) >= following.start:
             continue
         start = _lines_back(old, group[0].start, CONTEXT)
         line += old.count(b"\n", counted, start)
