@@ -78,16 +78,28 @@ def compare_with_round_trip(whole: Path, sample_files: int, repeat: int) -> None
     sample = files[:sample_files]
     size, sample_size = measure_size(files), measure_size(sample)
     print(f"A tree of {len(files)} files, {size:.1f} MB; the round trip gets {len(sample)}, {sample_size:.1f} MB")
-    round_trip = measure([sys.executable, HERE / "round_trip.py", *sample], repeat)
-    base = (sample_size / round_trip.wall, sample_size / round_trip.cpu)
+    round_trip = [sys.executable, HERE / "round_trip.py", *sample]
+    forms = [(command, jobs) for command in COMMANDS for jobs in (1, 2)]
+    migrator = [[*MIGRATOR, *COMMANDS[command], "--jobs", str(jobs), tree] for command, jobs in forms]
+    first, *runs = measure_in_turn([round_trip, *migrator], repeat)
+    base = (sample_size / first.wall, sample_size / first.cpu)
     show_header()
-    show("ruamel.yaml round trip", round_trip, sample_size, base)
-    for command in COMMANDS:
+    show("ruamel.yaml round trip", first, sample_size, base)
+    for (command, jobs), run in zip(forms, runs, strict=True):
         label = "audit" if command == "audit" else "verified rewrite (diff)"
-        for jobs in (1, 2):
-            run = measure([*MIGRATOR, *COMMANDS[command], "--jobs", str(jobs), tree], repeat)
-            show(f"{label}, {jobs} process{'es' if jobs > 1 else ''}", run, size, base)
+        show(f"{label}, {jobs} process{'es' if jobs > 1 else ''}", run, size, base)
+    show_second_processor(round_trip, repeat)
     check_same_work(sample[0])
+
+
+def show_second_processor(command: Sequence[str | Path], repeat: int) -> None:
+    """Print what a second processor is worth here: those of one core, or of a busy host, are worth less than two."""
+    alone, beside = [], []
+    for _ in range(repeat):
+        alone.append(measure_at_once(command, 1))
+        beside.append(measure_at_once(command, 2))
+    worth = 2 * min(alone) / min(beside)
+    print(f"Two processors do {worth:.2f} times the work of one here: two round trips at once, beside one alone.")
 
 
 def check_same_work(file: Path) -> None:
@@ -228,6 +240,25 @@ def measure(command: Sequence[str | Path], repeat: int, exit_codes: Collection[i
     """
     words = [str(part) for part in command]
     return min((_run_once(words, exit_codes) for _ in range(repeat)), key=lambda run: run.wall)
+
+
+def measure_at_once(command: Sequence[str | Path], count: int) -> float:
+    """Run a command so many times at the same time, and give the seconds until all have ended."""
+    words = [str(part) for part in command]
+    started = time.perf_counter()
+    processes = [subprocess.Popen(words, stdout=subprocess.DEVNULL, env=ENVIRONMENT) for _ in range(count)]
+    if sum(process.wait() for process in processes):
+        sys.exit(f"{' '.join(words)} failed")
+    return time.perf_counter() - started
+
+
+def measure_in_turn(commands: Sequence[Sequence[str | Path]], repeat: int) -> list[Run]:
+    """Run commands one after the other, several times over, and give the quickest run of each.
+
+    In turn, so that a host which gets slower for a while does so for all of them.
+    """
+    rounds = [[measure(command, 1) for command in commands] for _ in range(repeat)]
+    return [min(runs, key=lambda run: run.wall) for runs in zip(*rounds, strict=True)]
 
 
 def _run_once(command: Sequence[str], exit_codes: Collection[int]) -> Run:
