@@ -14,10 +14,10 @@ from migrator.errors import InputError
 from migrator.model.reference import STDIN
 from migrator.rendering.render import FileChange
 from migrator.sources.files import JOURNAL_NAME
+from migrator.yaml.scan import BYTE_ORDER_MARK, cut_json
 
 STDIN_NAME = Path("stdin.yaml")
 NOT_COPIED = frozenset({".git", JOURNAL_NAME})
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OPENING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(---(?=[ \t\r\n])|%)?")
 
 
@@ -271,7 +271,11 @@ def write_stream(changes: Sequence[FileChange], paths: Sequence[str], contents: 
     gone = {change.path for change in changes if change.deleted}
     ordered = sorted({*paths, *edited} - gone, key=lambda path: (path not in contents, path))
     parts = [edited.get(path, contents.get(path, b"")) for path in ordered]
-    return parts[0] if len(parts) == 1 else b"".join(_separate(part, part is parts[0]) for part in parts)
+    if len(parts) == 1:
+        return parts[0]
+    # Behind `---` kubectl reads YAML, which has no two values side by side.
+    pieces = [part[span.start : span.end] for part in parts for span in cut_json(part)]
+    return b"".join(_separate(piece, not index) for index, piece in enumerate(pieces))
 
 
 def _separate(content: bytes, first: bool) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from itertools import takewhile
 
 from migrator.errors import TextError
@@ -12,14 +12,18 @@ from migrator.rendering.replacement import Replacement, replace_spans
 from migrator.yaml.data import construct
 from migrator.yaml.edit import RefusedEditError
 from migrator.yaml.nodes import Node
-from migrator.yaml.scan import Span, cut_documents
+from migrator.yaml.scan import Span
 
 # A file's own comment, such as a license: a blank line tells it from that of the first document.
 _FILE_COMMENT = re.compile(rb"(?:#[^\n]*\n)+(?:[ \t\r]*\n)+")
 _MARKER_LINE = re.compile(rb"---[ \t]*\r?\n(?!%)")
 
 
-def delete_documents(content: bytes, documents: Sequence[Span], gone: Set[int]) -> list[Replacement]:
+Cut = Callable[[bytes], Iterable[Span]]
+"""How a stream is cut into its documents."""
+
+
+def delete_documents(content: bytes, documents: Sequence[Span], gone: Set[int], cut: Cut) -> list[Replacement]:
     """Cut documents out of a stream that holds others, each with its marker and its comments.
 
     What becomes the first document loses its marker where the first one had none. Raises RefusedEditError where the
@@ -36,13 +40,13 @@ def delete_documents(content: bytes, documents: Sequence[Span], gone: Set[int]) 
         starts[0] = comment.end() if comment else starts[0]
         ends[first - 1] = marker.end() if marker else ends[first - 1]
     replacements = [Replacement(starts[index], ends[index], b"") for index in sorted(gone)]
-    _check_rest(content, [span for index, span in enumerate(documents) if index not in gone], replacements)
+    _check_rest(content, [span for index, span in enumerate(documents) if index not in gone], replacements, cut)
     return replacements
 
 
-def _check_rest(content: bytes, rest: Sequence[Span], replacements: Sequence[Replacement]) -> None:
+def _check_rest(content: bytes, rest: Sequence[Span], replacements: Sequence[Replacement], cut: Cut) -> None:
     after = replace_spans(content, replacements)
-    found = [after[span.start : span.end] for span in cut_documents(after)]
+    found = [after[span.start : span.end] for span in cut(after)]
     wanted = [content[span.start : span.end] for span in rest]
     bare = _MARKER_LINE.sub(b"", wanted[0], count=1) if wanted[0].startswith(b"---") else wanted[0]
     if found[1:] != wanted[1:] or not found[:1] or not found[0].endswith(bare):

@@ -31,7 +31,7 @@ from migrator.yaml.data import load_text
 from migrator.yaml.edit import RefusedEditError, refuse_repeated_keys
 from migrator.yaml.json_text import load_json
 from migrator.yaml.nodes import compose
-from migrator.yaml.scan import Span, cut_documents, decode, line_of
+from migrator.yaml.scan import Span, cut_documents, cut_json, decode, line_of
 
 BASE = "base"
 PATCHES = "patches/"
@@ -144,7 +144,7 @@ class _Sources:
         content = load_source(self.files[path])
         if is_json(path, content):
             try:
-                return [(Span(0, len(content)), load_json(decode(content).removeprefix("\ufeff")))]
+                return [(span, load_json(decode(content[span.start : span.end]))) for span in cut_json(content)]
             except TextError:
                 pass
         return [(span, _load(content[span.start : span.end])) for span in cut_documents(content)]

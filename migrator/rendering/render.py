@@ -37,7 +37,17 @@ from migrator.yaml.edit import (
 )
 from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import Node, SequenceNode, compose
-from migrator.yaml.scan import CutList, Span, cut_documents, cut_json_list, cut_list, decode, line_of
+from migrator.yaml.scan import (
+    BYTE_ORDER_MARK,
+    CutList,
+    Span,
+    cut_documents,
+    cut_json,
+    cut_json_list,
+    cut_list,
+    decode,
+    line_of,
+)
 from migrator.yaml.write import write_json
 
 PARALLEL_FROM = 300
@@ -203,7 +213,7 @@ def _render_file(work: _Work, content: bytes) -> _Parts:
     replacements: list[Replacement] = []
     edited: list[EditedObject] = []
     json_file = is_json(work.path, content) and _is_loadable(content)
-    documents = [Span(0, len(content))] if json_file else list(cut_documents(content))
+    documents = cut_json(content) if json_file else list(cut_documents(content))
     by_document: dict[int, set[int | None]] = {}
     for document, item in {*work.edits, *work.created, *work.deletions}:
         by_document.setdefault(document, set()).add(item)
@@ -235,7 +245,8 @@ def _render_file(work: _Work, content: bytes) -> _Parts:
             ) from None
     if gone:
         try:
-            replacements.extend(delete_documents(content, documents, gone))
+            cut = cut_json if json_file else cut_documents
+            replacements.extend(delete_documents(content, documents, gone, cut))
         except RefusedEditError as error:
             raise InputError(work.path, f"cannot be edited safely: {error.reason}") from None
     return _Parts(tuple(sorted(replacements, key=lambda item: (item.start, item.end))), tuple(edited))
@@ -243,7 +254,7 @@ def _render_file(work: _Work, content: bytes) -> _Parts:
 
 def _count_items(content: bytes, span: Span, json_file: bool) -> int:
     """Count the items of a List."""
-    cut = cut_json_list(content) if json_file else cut_list(content, span)
+    cut = cut_json_list(content) if json_file and _is_alone(content, span) else cut_list(content, span)
     if cut is not None:
         return len(cut.items)
     data = load_text(decode(content[span.start : span.end]).removeprefix("\ufeff"))
@@ -252,10 +263,16 @@ def _count_items(content: bytes, span: Span, json_file: bool) -> int:
 
 def _is_loadable(content: bytes) -> bool:
     try:
-        load_json(decode(content).removeprefix("\ufeff"))
+        for span in cut_json(content):
+            load_json(decode(content[span.start : span.end]))
     except TextError:
         return False
     return True
+
+
+def _is_alone(content: bytes, span: Span) -> bool:
+    """Tell whether a JSON value is all of its file."""
+    return span.end == len(content) and content[: span.start] in (b"", BYTE_ORDER_MARK)
 
 
 class _PieceError(MigratorError):
@@ -416,8 +433,7 @@ def _check(text: str, expected: Any) -> None:
 
 
 def _render_json(work: _Work, content: bytes, span: Span, document: int, items: set[int | None]) -> _Parts:
-    mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
-    cut = cut_json_list(content) if None not in items else None
+    cut = cut_json_list(content) if None not in items and _is_alone(content, span) else None
     if cut is not None:
         edited = (
             _edit_json(work, content, cut.items[item or 0], document, [item or 0], cut=True)
@@ -425,8 +441,7 @@ def _render_json(work: _Work, content: bytes, span: Span, document: int, items: 
             if (document, item) not in work.deletions
         )
         return _join([_delete_json_items(work, content, cut, document, items), *edited])
-    whole = Span(mark, span.end)
-    return _edit_json(work, content, whole, document, sorted(items, key=lambda index: -1 if index is None else index))
+    return _edit_json(work, content, span, document, sorted(items, key=lambda index: -1 if index is None else index))
 
 
 def _delete_json_items(
@@ -485,7 +500,9 @@ def _edit_json(
     if behind:
         replacements.append(Replacement(span.end, span.end, behind.encode()))
     for body in work.objects.get((document, None), ()):
-        inserted = f"---\n{body}" if after.endswith("\n") else f"\n---\n{body}"
+        inserted = _write_json_value(load_text(body), text)
+        if not after.endswith("\n"):
+            inserted = ("\r\n" if "\r\n" in after else "\n") + inserted
         replacements.append(Replacement(span.end, span.end, inserted.encode()))
     return _Parts(tuple(replacements), tuple(edited))
 
@@ -503,6 +520,17 @@ def _write_json_items(content: bytes, span: Span, values: Sequence[Any]) -> str:
     inner = len(first) - len(first.lstrip(b" "))
     lines = [write_json(value, max(inner - len(indent), 1)).replace("\n", f"\n{indent}") for value in values]
     return "".join(f",\n{indent}{text}" for text in lines)
+
+
+def _write_json_value(value: Any, beside: str) -> str:
+    """Write a JSON value to stand behind another one, on one line or indented as that one is.
+
+    JSON, since kubectl takes YAML behind one JSON value at most.
+    """
+    lines = beside.strip().split("\n")
+    indent = lines[1][: -len(lines[1].lstrip())] if len(lines) > 1 else None
+    written = write_json(value, indent) + "\n"
+    return written.replace("\n", "\r\n") if "\r\n" in beside else written
 
 
 def _check_json(text: str, expected: Any) -> None:

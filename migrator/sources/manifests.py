@@ -52,6 +52,7 @@ from migrator.yaml.scan import (
     column_of,
     cut_dense_json_list,
     cut_documents,
+    cut_json,
     cut_json_list,
     cut_list,
     decode,
@@ -397,22 +398,29 @@ def _read_json(path: str, content: bytes, settings: ReadSettings, read: Manifest
     if _read_list(path, content, Span(0, len(content)), Place(path, 0, None, 0), settings, read):
         read.documents += 1
         return True
-    text = decode(content).removeprefix("\ufeff")
-    place = Place(path, 0, None, 0)
-    try:
-        data = load_json(text)
-    except TextError as error:
-        if not path.endswith(".json"):
-            return False
-        read.errors.append(_place_error(error, place, text))
-        return True
-    read.documents += 1
+    lines = 0
+    for index, span in enumerate(cut_json(content)):
+        text = decode(content[span.start : span.end])
+        place = Place(path, index, None, lines)
+        lines += text.count("\n")
+        try:
+            data = load_json(text)
+        except TextError as error:
+            if not index and not path.endswith(".json"):
+                return False
+            read.errors.append(_place_error(error, place, text))
+            return True
+        read.documents += 1
+        _read_json_value(data, text, place, settings, read)
+    return True
+
+
+def _read_json_value(data: Any, text: str, place: Place, settings: ReadSettings, read: ManifestRead) -> None:
     lines = Lines(place, text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
     try:
         _read_data(data, lines, (), (), settings, read)
     except TextError as error:
         read.errors.append(_place_error(error, place, text))
-    return True
 
 
 def _read_data(

@@ -13,7 +13,7 @@ from migrator.sources.extract import FieldError, ObjectReader, read_ref
 from migrator.sources.files import read_bytes
 from migrator.yaml.data import construct, find_nearest
 from migrator.yaml.nodes import compose
-from migrator.yaml.scan import column_of, cut_documents, decode, line_of
+from migrator.yaml.scan import column_of, cut_documents, cut_json, decode, line_of
 
 MOST = 15_000
 """Nodes that a number may ask for: three times what Kubernetes supports."""
@@ -62,7 +62,8 @@ def _list_objects(path: str) -> Iterator[tuple[Mapping[str, Any], int]]:
     text = ""
     before = 0
     try:
-        for span in cut_documents(content):
+        values = cut_json(content)
+        for span in values if len(values) > 1 else cut_documents(content):
             before = content.count(b"\n", 0, span.start)
             text = decode(content[span.start : span.end])
             # JSON is YAML, but for tabs between its tokens.

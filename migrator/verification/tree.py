@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from migrator.sources.manifests import Lines, Place, is_json
 from migrator.yaml.data import construct
 from migrator.yaml.json_text import compose_json, load_json
 from migrator.yaml.nodes import compose
-from migrator.yaml.scan import cut_documents, decode, line_of
+from migrator.yaml.scan import cut_documents, cut_json, decode, line_of
 
 Key = tuple[str, str, str | None, str]
 """What tells an object from all others, whatever version of its API group it is written in."""
@@ -181,16 +181,14 @@ def _relative_to_source(path: str, sources: Sequence[str]) -> str:
 
 def _read_documents(path: str, name: str, content: bytes) -> Iterator[Document | Piece]:
     if is_json(path, content):
-        text = decode(content).removeprefix("\ufeff")
         try:
-            data = load_json(text)
+            values = [(decode(content[span.start : span.end])) for span in cut_json(content)]
+            loaded = [(text, load_json(text)) for text in values]
         except TextError:
             if path.endswith(".json"):
                 raise
         else:
-            start = len(text) - len(text.lstrip())
-            lines = Lines(Place(path, 0, None, 0), text, lambda: compose_json(text), start=start)
-            yield from _take_apart(name, data, lines)
+            yield from _take_json_apart(path, name, loaded)
             return
     counted = before = 0
     for index, span in enumerate(cut_documents(content)):
@@ -207,6 +205,15 @@ def _read_documents(path: str, name: str, content: bytes) -> Iterator[Document |
             continue
         if root is not None:
             yield from _take_apart(name, data, Lines(place, text, lambda root=root: root))  # type: ignore[misc]
+
+
+def _take_json_apart(path: str, name: str, values: Iterable[tuple[str, Any]]) -> Iterator[Document | Piece]:
+    before = 0
+    for index, (text, data) in enumerate(values):
+        start = len(text) - len(text.lstrip())
+        place = Place(path, index, None, before)
+        yield from _take_apart(name, data, Lines(place, text, lambda text=text: compose_json(text), start=start))  # type: ignore[misc]
+        before += text.count("\n")
 
 
 def _take_apart(name: str, data: Any, lines: Lines) -> Iterator[Document | Piece]:

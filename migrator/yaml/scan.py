@@ -33,6 +33,8 @@ _NEXT_KEY = re.compile(rb"^(?![ \t\r\n#-])", re.MULTILINE)
 _JSON_ITEMS = re.compile(rb'^ +"items": \[\n', re.MULTILINE)
 _JSON_LIST_KIND = re.compile(rb'^ +"kind": "[A-Za-z]*List",?$', re.MULTILINE)
 _JSON_OPENING = re.compile(rb" +(?=\{$)", re.MULTILINE)
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_JSON_SEAM = re.compile(rb"\}[ \t\r\n]*\{")
 
 
 @record
@@ -119,6 +121,25 @@ def _find_markers(content: bytes, start: int) -> list[int]:
     return sorted(positions)
 
 
+def cut_json(content: bytes) -> list[Span]:
+    """Cut JSON at the starts of its values, as kubectl reads several that stand one behind the other.
+
+    What is no JSON is not cut, and what follows the last value that is stays a piece of its own.
+    """
+    start = len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0
+    starts = [start]
+    if _JSON_SEAM.search(content):
+        # One character a byte, so that places are those of bytes: whatever is not ASCII stands inside of strings.
+        text = content.decode("latin-1")
+        decode_value = json.JSONDecoder().raw_decode
+        try:
+            while (start := _step_over(text, decode_value(text, _step_over(text, start))[1])) < len(text):
+                starts.append(start)
+        except (ValueError, RecursionError):
+            pass
+    return [Span(start, end) for start, end in zip(starts, [*starts[1:], len(content)], strict=True)]
+
+
 def cut_list(content: bytes, document: Span) -> CutList | None:
     """Cut a block-style List document at its items; None where it is not laid out so."""
     kind = _LIST_KIND.search(content, document.start, document.end)
@@ -195,14 +216,10 @@ def _step_over(text: str, place: int, sign: str = "") -> int:
 
     Raises ValueError where another one stands.
     """
-    while text[place] in " \t\r\n":
-        place += 1
+    place = _BLANKS.match(text, place).end()  # type: ignore[union-attr]
     if not text.startswith(sign, place):
         raise ValueError(sign)
-    place += len(sign)
-    while text[place] in " \t\r\n":
-        place += 1
-    return place
+    return _BLANKS.match(text, place + len(sign)).end()  # type: ignore[union-attr]
 
 
 def line_of(text: str, index: int) -> int:

@@ -64,6 +64,6 @@ def write_flow(data: Any) -> str:
     return write_scalar(data)
 
 
-def write_json(data: Any, indent: int | None) -> str:
-    """Write data as JSON; `indent` None puts it on one line."""
+def write_json(data: Any, indent: int | str | None) -> str:
+    """Write data as JSON; `indent`, in blanks or as it stands, None puts it on one line."""
     return json.dumps(data, indent=indent, ensure_ascii=False)

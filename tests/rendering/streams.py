@@ -271,3 +271,18 @@ def json_texts(draw: Draw) -> Whole:
     if draw(st.integers(0, 5)) == 0:
         content = b"\xef\xbb\xbf" + content
     return Whole(draw(st.sampled_from(["x.json", "x.json", "x.yaml", "-"])), content)
+
+
+@st.composite
+def json_streams(draw: Draw) -> Whole:
+    """Draw JSON objects and Lists one behind the other, as `jq '.items[]'` prints them."""
+    values = make_objects(draw)
+    if draw(st.booleans()):
+        listed = draw(st.integers(0, len(values)))
+        values = [{"apiVersion": "v1", "kind": "List", "items": values[:listed]}, *values[listed:]]
+    text = "\ufeff" if draw(st.integers(0, 5)) == 0 else ""
+    for value in draw(st.permutations(values)):
+        text += json.dumps(shuffle_keys(draw, value), indent=draw(st.sampled_from([4, 2, None])))
+        text += draw(st.sampled_from(["\n", "\n", "\r\n\n", " ", ""]))
+    content = text.encode()
+    return Whole(draw(st.sampled_from(["x.json", "x.json", "x.yaml", "-"])), content)

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
-from streams import Whole, block_lists, flow_lists, json_texts, streams
+from streams import Whole, block_lists, flow_lists, json_streams, json_texts, streams
 
 from migrator.errors import InputError
 from migrator.model.edit import APPEND
@@ -93,18 +93,17 @@ def load(content: bytes) -> list[Any]:
     """Read all documents with readers that are not migrator's own."""
     text = content.decode().removeprefix("\ufeff")
     try:
-        return [json.loads(text)]
+        return list(load_values(text))
     except ValueError:
-        # Behind a JSON text on standard input, new objects stand as YAML.
-        first, mark, rest = text.removeprefix("---\n").partition("\n---\n")
-        try:
-            return [json.loads(first), *load_yaml(mark + rest)]
-        except ValueError:
-            return load_yaml(text)
+        return [document for document in yaml.safe_load_all(text) if document is not None]
 
 
-def load_yaml(text: str) -> list[Any]:
-    return [document for document in yaml.safe_load_all(text) if document is not None]
+def load_values(text: str) -> Iterator[Any]:
+    """Read JSON values that stand one behind the other."""
+    while text := text.lstrip():
+        value, end = json.JSONDecoder().raw_decode(text)
+        text = text[end:]
+        yield value
 
 
 def expect(before: bytes, plan: Plan) -> list[Any]:
@@ -189,7 +188,8 @@ def check_lines(before: bytes, done: Migrated) -> None:
     replaced = {str(change.edit.path[-1]) for change in done.plan.changes if change.edit is not None}
     lines, position = plain_lines(done.after), 0
     for line in plain_lines(before):
-        if any(key in line for key in {"hostPort", "hostIP", *replaced}):
+        # New objects part a line on which one JSON value ends and the next starts.
+        if any(key in line for key in {"hostPort", "hostIP", *replaced}) or re.search(r"\}\s*\{", line):
             continue
         if line in lines[position:]:
             position = lines.index(line, position) + 1
@@ -233,6 +233,12 @@ def test_flow_lists(whole: Whole) -> None:
 @given(json_texts())
 @MANY
 def test_json(whole: Whole) -> None:
+    check(whole)
+
+
+@given(json_streams())
+@MANY
+def test_json_streams(whole: Whole) -> None:
     check(whole)
 
 

@@ -191,6 +191,8 @@ LINES = {
     "json list, two spaces": "\n" + json.dumps(LIST, indent=2),
     "json list behind a mark": "\ufeff" + json.dumps(LIST, indent=4),
     "json with tabs": json.dumps(LIST, indent="\t"),
+    "json stream": f"{json.dumps(DATA, indent=4)}\n{json.dumps(DATA, indent=2)}\n",
+    "json stream behind a mark": f"\ufeff\n{json.dumps(LIST, indent=4)}\r\n\n{json.dumps(DATA, indent=1) * 2}",
 }  # fmt: skip
 
 
@@ -204,7 +206,37 @@ def test_lines_of_host_ports(name: str) -> None:
     assert len(lines) >= 2
 
 
-@pytest.mark.parametrize("name", ["stream", "crlf", "list", "json list"])
+@pytest.mark.parametrize("path", ["x.json", "x.yaml", "-"])
+def test_a_stream_of_json_has_a_document_for_each_value(path: str) -> None:
+    text = LINES["json stream behind a mark"]
+    result = read(text, path)
+    assert result.documents == 3
+    assert [(item.location.document, item.location.item) for item in result.workloads] == [
+        (0, 0), (0, 1), (1, None), (2, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ('{"a": 1}\n{"b": 2}\n\n{"c": ', 4, "Expecting value"),
+        ('{"a": 1}\n{"b": 2} x {"c": 3}', 2, "Expecting value"),
+        ('{"a": 1}\n x', 2, "Extra data"),
+        ('{"a": 1\n{"b": 2}', 2, "Expecting ',' delimiter"),
+    ],
+)
+def test_a_stream_of_json_that_breaks_off(text: str, line: int, problem: str) -> None:
+    (error,) = read(text, "x.json").errors
+    assert (error.line, error.problem) == (line, f"not JSON: {problem}")
+
+
+def test_a_string_with_braces_is_no_seam() -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": "{}{} } {"}}
+    assert found(json.dumps(config), "x.json") == (1, 0, {"ConfigMap": 1}, [])
+    assert found(f"# c\n{json.dumps(config)}", "x.yaml") == (1, 0, {"ConfigMap": 1}, [])
+
+
+@pytest.mark.parametrize("name", ["stream", "crlf", "list", "json list", "json stream"])
 def test_lines_of_wrong_ports(name: str) -> None:
     text = LINES[name].replace("hostPort: 81", "hostPort: 99999").replace('"hostPort": 81', '"hostPort": 99999')
     errors = read(text, "x.json" if name.startswith("json") else "x.yaml").errors
