@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from migrator.model.field import FieldPath
@@ -209,3 +209,9 @@ class Workload:
             if (container.name, number, protocol) not in given
         )
         return lasting + defaulted
+
+
+def describe_host_ports(numbers: Iterable[int]) -> str:
+    """Name host ports by their numbers in a sentence, each once."""
+    named = sorted(set(numbers))
+    return f"host port{'s' if len(named) > 1 else ''} {', '.join(map(str, named))}"

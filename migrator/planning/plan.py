@@ -27,7 +27,7 @@ from migrator.model.policy import Policy
 from migrator.model.record import record
 from migrator.model.reference import Location, ResourceRef
 from migrator.model.selection import EVERYTHING, Selection
-from migrator.model.workload import Workload
+from migrator.model.workload import Workload, describe_host_ports
 from migrator.model.world import World
 from migrator.planning.balance import PortKey, propose_balanced
 from migrator.planning.clean_up import plan_clean_up, refuse_running_admission
@@ -304,8 +304,8 @@ def _find_overlay_patches(world: World, changes: Iterable[Change]) -> Iterable[F
             hit = next((change for change in below if _is_target(patch, change.resource)), None)
             what = f"the patch {patch.path or 'written here'} ({kustomization.location.path}:{patch.line})"
             if patch.host_ports:
-                ports = ", ".join(map(str, patch.host_ports))
-                message = f"{what} sets host port {ports}; change it by hand: a patch is no whole manifest"
+                ports = describe_host_ports(patch.host_ports)
+                message = f"{what} sets {ports}; change it by hand: a patch is no whole manifest"
             elif patch.touches_ports and hit is not None:
                 message = (
                     f"{what} writes into the ports of {hit.resource.kind}/{hit.resource.name}, which are edited "

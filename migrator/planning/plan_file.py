@@ -15,6 +15,7 @@ from migrator.model.policy import STRATEGIES, Policy
 from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.model.selection import Selection
+from migrator.model.workload import describe_host_ports
 from migrator.model.world import POD_NAME_LABEL, World
 from migrator.planning.balance import PortKey
 from migrator.planning.document import describe_change
@@ -350,16 +351,16 @@ def _refuse_halves(plan_file: PlanFile, kept: Sequence[Change], gone: Sequence[C
             ports = {port.known_port for port in other.ports} & {port.known_port for port in change.ports}
             if other.workload != change.workload or not ports:
                 continue
-            numbers = ", ".join(map(str, sorted(ports)))
+            named = describe_host_ports(ports)
             if change.resource.kind == "Service" and _takes_port_away(other):
                 raise PolicyError(
-                    f"{plan_file.path}: {change.resource} was taken out, but host port {numbers} of "
+                    f"{plan_file.path}: {change.resource} was taken out, but {named} of "
                     f"{change.workload} would still go\n"
                     "  take that change out as well, or set its strategy to keep or remove"
                 )
             if _takes_port_away(change) and other.resource.kind == "Service" and other.phase == "contract":
                 raise PolicyError(
-                    f"{plan_file.path}: host port {numbers} of {change.workload} was left in, but {other.resource} "
+                    f"{plan_file.path}: {named} of {change.workload} stayed in, but {other.resource} "
                     "would have the same number\n  take that change out as well, or give it another node port"
                 )
 

@@ -33,8 +33,10 @@ def write_policy_decisions(
     """
     known = [item for item in decisions if item is not None]
     rows = [(str(item.workload.ref), item.selection.selected or "none", _summarize(item)) for item in known]
-    lines = ["", painter.paint("PodSecurityPolicy: what each workload's pods get", "bold")]
-    lines += painter.table(("WORKLOAD", "POLICY", "INJECTS"), rows)
+    lines = []
+    if rows:
+        lines += ["", painter.paint("PodSecurityPolicy: what each workload's pods get", "bold")]
+        lines += painter.table(("WORKLOAD", "POLICY", "INJECTS"), rows)
     refused = [item for item in known if not item.selection.admitted]
     if refused:
         lines += ["", painter.paint("Pods that are not admitted", "bold")]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from migrator.model.inventory import Finding
 from migrator.model.plan import Decision
-from migrator.model.workload import Workload
+from migrator.model.workload import Workload, describe_host_ports
 from migrator.rules.host_port import read_ignore_reason
 from migrator.rules.spread import blocks_updates
 
@@ -65,11 +65,11 @@ def _adds_first(workload: Workload) -> bool:
 
 def find_hanging_rollout(workload: Workload, lasting: Iterable[Decision]) -> Finding | None:
     """Say that a Deployment which keeps a host port needs a free node for every update with surge."""
-    ports = sorted({item.port.host_port for item in lasting})
+    ports = {item.port.host_port for item in lasting}
     if not ports or not _adds_first(workload):
         return None
     message = (
-        f"{workload.ref.kind}/{workload.ref.name} keeps host port {', '.join(map(str, ports))}: a rolling update "
+        f"{workload.ref.kind}/{workload.ref.name} keeps {describe_host_ports(ports)}: a rolling update "
         "with surge waits for a node where it is free; with one per node it never ends (maxSurge: 0 ends that)"
     )
     return Finding(ID, "warning", message, workload.ref, workload.location)

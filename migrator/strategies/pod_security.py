@@ -13,6 +13,7 @@ from migrator.model.inventory import Finding
 from migrator.model.objects import Namespace
 from migrator.model.plan import Change, NamespacePlan, NewObject, Phase, PhaseChoice, Reason
 from migrator.model.reference import ResourceRef
+from migrator.model.workload import describe_host_ports
 from migrator.model.world import World
 from migrator.podsecurity.labels import AUDIT, ENFORCE, WARN, InvalidLabel, LevelVersion, read_labels
 from migrator.podsecurity.level import PRIVILEGED, Level, is_stricter
@@ -311,7 +312,7 @@ def _find_host_ports_alone(verdict: NamespaceVerdict, changes: Sequence[Change])
     for item in alone:
         workload = item.workload
         kept = [port for port in workload.host_ports if port.host_port and not _is_removed(item, port.path)]
-        ports = ", ".join(map(str, sorted({port.host_port for port in kept})))
+        ports = describe_host_ports(port.host_port for port in kept)
         name = f"{workload.ref.kind}/{workload.ref.name}"
         if rest.judged:
             own = (
@@ -321,7 +322,7 @@ def _find_host_ports_alone(verdict: NamespaceVerdict, changes: Sequence[Change])
         else:
             own = "It is alone there, so nothing else is allowed more than it needs"
         message = (
-            f"host port {ports} of {name}, which is kept, is all that holds namespace {verdict.name} at privileged. "
+            f"nothing but {ports} of {name}, which the plan keeps, holds namespace {verdict.name} at privileged. "
             f"{own}. {_say_other_strategies(considered[workload.ref])}"
         )
         yield Finding(ID, "warning", message, workload.ref, workload.location)

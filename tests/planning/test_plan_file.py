@@ -157,7 +157,7 @@ def test_dropping_the_removal_but_not_the_service_is_taken(tmp_path: Path) -> No
 
 def test_dropping_the_removal_of_a_number_that_its_service_takes_is_refused(tmp_path: Path) -> None:
     inventory = write(tmp_path, ("web", 30080, "Deployment", 1))
-    with pytest.raises(PolicyError, match="was left in, but shop/Service/web-node-port would have the same number"):
+    with pytest.raises(PolicyError, match="stayed in, but shop/Service/web-node-port would have the same number"):
         give_back(tmp_path, inventory, drop_if(lambda change: change["field"]["path"].endswith("hostPort")))
 
 

@@ -45,7 +45,7 @@ def test_the_namespaces_end_where_the_story_says(tree: Path) -> None:
     for name, (before, after) in LEVELS.items():
         assert f"| `{name}` | {before} | {after} |" in story
     findings = " ".join(item["message"] for item in plan["findings"])
-    assert "host port 80, 443 of DaemonSet/ingress, which is kept, is all that holds namespace edge" in findings
+    assert "nothing but host ports 80, 443 of DaemonSet/ingress, which the plan keeps, holds namespace edge" in findings
     assert "it leaves restricted to the 1 other workload(s) here" in findings
 
 
