@@ -56,20 +56,24 @@ def render_object(new: NewObject) -> str:
 
 def render_text(template: str, values: Mapping[str, Any]) -> str:
     """Render a sentence of the decision tables: `{{ port }}` and the like, values as they are."""
-    parts = _split_sentence(template)
-    if parts is None or any(name not in values for name in parts[1::2]):
+    form, names = _split_sentence(template)
+    try:
+        return form % tuple([values[name] for name in names])
+    except (KeyError, TypeError):
+        # It asks for more than names, or for one that is not given.
         return str(_sentence(template).render(values))
-    return "".join(str(values[part]) if index % 2 else part for index, part in enumerate(parts))
 
 
 @cache
-def _split_sentence(template: str) -> tuple[str, ...] | None:
-    """Split a sentence into text and, at odd places, names; None for one that asks for more than names.
+def _split_sentence(template: str) -> tuple[str, tuple[str, ...]]:
+    """Split a sentence into a format and the names of its values; one that asks for more has a format without them.
 
     Sentences are written for every port of a fleet, and Jinja takes ten times as long for these.
     """
     parts = _NAME.split(template)
-    return None if any("{" in text for text in parts[::2]) else tuple(parts)
+    if any("{" in text for text in parts[::2]):
+        return "%s", ()
+    return "%s".join(text.replace("%", "%%") for text in parts[::2]), tuple(parts[1::2])
 
 
 @cache

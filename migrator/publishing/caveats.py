@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from migrator.model.plan import Decision
+from migrator.model.record import record
 from migrator.model.reference import ResourceRef
 from migrator.model.workload import Workload
 from migrator.model.world import World
@@ -30,11 +31,24 @@ class Caveat(NamedTuple):
     sources: tuple[str, ...]
 
 
+@record
+class _Table:
+    """All caveats, their texts still templates, and how they are found: by facts, or by their ids."""
+
+    rows: tuple[Caveat, ...]
+    matcher: Matcher
+    positions: Mapping[str, int]
+
+
 @cache
-def _load_caveats() -> tuple[Sequence[Mapping[str, Any]], Matcher]:
+def _load_table() -> _Table:
     """Load the caveats; those without a `match` are named by rows, and match nothing themselves."""
     rows: Sequence[Mapping[str, Any]] = load_table("rules/caveats.yaml")
-    return rows, Matcher([row.get("match", _NEVER) for row in rows])
+    return _Table(
+        tuple(Caveat(row["text"], tuple(row.get("sources", ()))) for row in rows),
+        Matcher([row.get("match", _NEVER) for row in rows]),
+        {row["id"]: position for position, row in enumerate(rows)},
+    )
 
 
 def find_caveats(
@@ -47,7 +61,7 @@ def find_caveats(
 
     `keeps_others` tells whether the workload keeps host ports besides these.
     """
-    rows, matcher = _load_caveats()
+    table = _load_table()
     workload = decisions[0].workload
     policies = world.network_policies_of(workload)
     protocols_of: dict[int, set[str]] = {}
@@ -91,12 +105,9 @@ def find_caveats(
             "rolloutText": rollout_text,
             "waitsForNode": waits,
         }
-        matching, named = matcher.find_rows(facts), decision.reason.caveats
-        found[index] = tuple(
-            Caveat(render_text(row["text"], facts), tuple(row.get("sources", ())))
-            for position, row in enumerate(rows)
-            if position in matching or row["id"] in named
-        )
+        named = {table.positions[name] for name in decision.reason.caveats}
+        rows = [table.rows[position] for position in sorted(named | table.matcher.find_rows(facts))]
+        found[index] = tuple([Caveat(render_text(row.text, facts), row.sources) for row in rows])
     return found
 
 

@@ -48,13 +48,15 @@ class Group:
     def reason(self, decision: Decision, message: str) -> Reason:
         """Give a change its reason: what it does, then why that was decided, and all that goes with it."""
         caveats = self.caveats.get(self.decisions.index(decision), ())
-        known = (*decision.reason.sources, *strategy_sources(self.strategy))
+        sources = dict.fromkeys((*decision.reason.sources, *strategy_sources(self.strategy)))
+        for caveat in caveats:
+            sources.update(dict.fromkeys(caveat.sources))
         return Reason(
             message=f"{message}: {decision.reason.message}",
             considered=decision.reason.considered,
             way_back=strategy_text(self.strategy, "wayBack"),
-            caveats=tuple(caveat.text for caveat in caveats),
-            sources=tuple(dict.fromkeys((*known, *(source for caveat in caveats for source in caveat.sources)))),
+            caveats=tuple([caveat.text for caveat in caveats]),
+            sources=tuple(sources),
             what=message,
         )
 

@@ -128,6 +128,8 @@ def plan_text_edits(text: str, root: Node, edits: Sequence[FieldEdit]) -> list[T
     Raises RefusedEditError for a layout that is not known, and for a field that stands behind an alias or a merge
     key.
     """
+    if not edits:
+        return []
     editor = _Editor(text, root, json_style=_is_like_json(text))
     removals: dict[int, tuple[Node, list[int]]] = {}
     filled: set[int] = set()
