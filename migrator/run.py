@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.errors import InputError
 from migrator.model.record import record
-from migrator.model.reference import is_cluster, is_stream
+from migrator.model.reference import STDIN, is_cluster, is_stream
 from migrator.progress import show_progress
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Run:
 
             self.plan_file = load_plan_file(request.sources[0])
         self.contents: dict[str, bytes] = {}
-        self.sources = list(self.plan_file.sources) if self.plan_file else request.sources
+        self.sources = list(self.plan_file.sources) if self.plan_file else self._read_pipes(request.sources)
         self.default_namespace = request.default_namespace or (
             self.plan_file.default_namespace if self.plan_file else None
         )
@@ -96,6 +96,20 @@ class Run:
         else:
             self.policy = _load_policy(request, self.sources)
         self._read_clusters(policy is None and self.plan_file is None)
+
+    def _read_pipes(self, sources: list[str]) -> list[str]:
+        """Read what can be read once only; it stands for standard input from then on.
+
+        Raises InputError where that is one of the sources too, or another pipe is.
+        """
+        from migrator.sources.files import is_pipe, read_bytes
+
+        pipes = [source for source in sources if is_pipe(source)]
+        if len({*pipes, *(source for source in sources if source == STDIN)}) > 1:
+            raise InputError(pipes[-1], "one pipe can be read, and there is another", hint="write one to a file")
+        for pipe in pipes:
+            self.contents[STDIN] = read_bytes(pipe)
+        return [STDIN if source in pipes else source for source in sources]
 
     def _read_clusters(self, adopts_version: bool) -> None:
         """Read the live clusters among the sources; the policy adopts the version of the only one that is read.
@@ -166,7 +180,7 @@ class Run:
         """Read the sources, and another by the same policy, and prove that it is what a migration made of them."""
         from migrator.verification.verify import verify
 
-        if after == "-" and "-" in self.sources:
+        if after == STDIN and STDIN in self.request.sources:
             raise InputError("verify", "standard input can be one of the two", hint="write the other to a file")
         other = Run(replace(self.request, sources=[after]), self.policy)
         requester = self.identify_requester()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from migrator.sources.files import read_head
 
 
 def is_plan_file(path: str) -> bool:
     """Tell by its first bytes whether a file is a plan."""
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(256)
-    except OSError:
-        return False
+    head = read_head(path, 256)
     return b"formatVersion" in head and b"migratorVersion" in head

@@ -345,7 +345,7 @@ def _edit_item(work: _Work, content: bytes, span: Span, document: int, item: int
         if new:
             planned.append(plan_item_insertion(text, root, 0, new))
         after = apply_text_edits(text, planned)
-        _check(after, [apply_to_data(before[0], edits), *new])
+        _check(after, [apply_to_data(before[0], edits), *new], planned)
         edited = _describe_edits(work, span, document, item, text, root.value[0], edits)
     except RefusedEditError as error:
         raise _PieceError(span.start, text, error.index, error.reason) from None
@@ -380,7 +380,7 @@ def _edit_document(work: _Work, content: bytes, span: Span, document: int, items
         planned += plan_text_edits(text, root, removals)
         expected = apply_to_data(expected, removals)
         after = apply_text_edits(text, planned)
-        _check(after, expected)
+        _check(after, expected, planned)
         behind = work.objects.get((document, None), ())
         replacements = _to_bytes(span.start, text, planned)
         if behind:
@@ -419,16 +419,17 @@ def _insert_documents(content: bytes, span: Span, text: str, objects: Sequence[s
     return Replacement(span.end, span.end, inserted.encode())
 
 
-def _check(text: str, expected: Any) -> None:
-    """Compose an edited text again and compare it with the intention."""
+def _check(text: str, expected: Any, edits: Iterable[TextEdit]) -> None:
+    """Compose an edited text again and compare it with the intention; what is wrong is told of the first edit."""
+    place = min((edit.start for edit in edits), default=0)
     try:
         root = compose(text)
         actual = construct(root) if root is not None else None
     except TextError as error:
-        raise RefusedEditError(f"the result would not parse ({error.problem})", 0) from None
+        raise RefusedEditError(f"the result would not parse ({error.problem})", place) from None
     if not same_data(actual, expected):
         raise RefusedEditError(
-            "the result would differ from what was intended: an anchor, alias or merge key is shared here", 0
+            "the result would differ from what was intended: an anchor, alias or merge key is shared here", place
         )
 
 

@@ -21,6 +21,7 @@ from migrator.model.record import record
 from migrator.model.reference import CLUSTER
 from migrator.model.workload import WorkloadKind
 from migrator.sources.connection import AnswerError, Connection
+from migrator.sources.files import read_head
 from migrator.sources.tables import load_table
 
 API_VERSION: Final = "migrator.dev/v1"
@@ -61,11 +62,7 @@ def find_server_version(head: bytes) -> str | None:
 
 def read_server_version(path: str) -> str | None:
     """Read the version of the cluster that a file is the inventory of; None for any other, or for none at all."""
-    try:
-        with Path(path).open("rb") as file:
-            return find_server_version(file.read(2 * _HEAD))
-    except OSError:
-        return None
+    return find_server_version(read_head(path, 2 * _HEAD))
 
 
 def read_cluster(source: str, kinds: Sequence[WorkloadKind]) -> tuple[str, bytes]:

@@ -126,6 +126,26 @@ def read_bytes(path: str) -> bytes:
         raise InputError(path, _say_os_error(error), hint="check the file and its permissions") from None
 
 
+def read_head(path: str, size: int) -> bytes:
+    """Read the first bytes of a file; none of what is no file, since a pipe would lack them then."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return b""
+        with open(path, "rb") as file:  # noqa: PTH123 - the plain call is the fast one
+            return file.read(size)
+    except OSError:
+        return b""
+
+
+def is_pipe(source: str) -> bool:
+    """Tell whether a source can be read once only: a pipe, such as a shell makes of `<(...)`, or a device."""
+    try:
+        mode = Path(source).stat().st_mode
+    except OSError:
+        return False
+    return not (is_stream(source) or stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def _say_os_error(error: OSError) -> str:
     return f"cannot be read: {(error.strerror or str(error)).lower()}"
 

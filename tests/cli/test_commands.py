@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 
@@ -259,6 +260,24 @@ def test_standard_input_as_json(tmp_path: Path) -> None:
     items = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(WEB)]}
     ended = run("apply", "-", "--only", "host-port", cwd=tmp_path, stdin=json.dumps(items, indent=4).encode())
     assert [item["kind"] for item in json.loads(ended.stdout)["items"]] == ["Deployment", "Service"]
+
+
+@pytest.mark.parametrize("command", ["audit", "plan", "diff", "apply"])
+def test_a_pipe_is_standard_input(tmp_path: Path, command: str) -> None:
+    """What a shell makes of `<(...)`: it can be read once, from its start."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(WEB,))
+    writer.start()
+    piped = run(command, "pipe", cwd=tmp_path)
+    writer.join()
+    assert piped == run(command, "-", cwd=tmp_path, stdin=WEB.encode())
+    assert b"web" in piped.stdout
+
+
+def test_two_pipes_are_trouble(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ended = run("audit", "pipe", "-", cwd=tmp_path, stdin=WEB.encode())
+    assert (ended.code, "one pipe can be read" in ended.stderr) == (2, True)
 
 
 def test_several_files_become_one_stream(tree: Path) -> None:

@@ -55,6 +55,12 @@ def test_shared_fields_are_refused(name: str, tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_an_anchor_that_would_go_is_named_by_its_line(tmp_path: Path) -> None:
+    text = SHARED["number with an anchor"]
+    line = next(number for number, line in enumerate(text.split("\n"), 1) if "&n" in line)
+    assert f"x.yaml:{line}: " in diff(tmp_path, text).stderr
+
+
 @pytest.mark.parametrize("name", ALONE)
 def test_fields_of_ones_own_are_edited(name: str, tmp_path: Path) -> None:
     ran = diff(tmp_path, ALONE[name])
