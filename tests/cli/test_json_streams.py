@@ -1,4 +1,4 @@
-"""JSON objects one behind the other, as `jq '.items[]'` prints them: kubectl takes them, and so does every command."""
+"""JSON objects one behind the other, as `jq` prints them: kubectl takes them, and so does every command."""
 
 from __future__ import annotations
 

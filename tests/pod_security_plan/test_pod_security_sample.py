@@ -44,9 +44,9 @@ def test_the_namespaces_end_where_the_story_says(tree: Path) -> None:
     story = (ROOT / WHERE / "README.md").read_text()
     for name, (before, after) in LEVELS.items():
         assert f"| `{name}` | {before} | {after} |" in story
-    findings = " ".join(item["message"] for item in plan["findings"])
-    assert "nothing but host ports 80, 443 of DaemonSet/ingress, which the plan keeps, holds namespace edge" in findings
-    assert "it leaves restricted to the 1 other workload(s) here" in findings
+    told = " ".join(item["message"] for item in plan["findings"])
+    assert "nothing but host ports 80, 443 of DaemonSet/ingress, which the plan keeps, holds namespace edge" in told
+    assert "it leaves restricted to the 1 other workload(s) here" in told
 
 
 def test_phases_meet_where_the_whole_goes_and_nothing_is_left(tree: Path) -> None:
