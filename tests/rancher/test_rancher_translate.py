@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from migrator.errors import InputError
@@ -537,6 +537,8 @@ def expand_as_the_kubelet(text: str) -> str:
 
 
 @given(st.text(alphabet="$$()ab -{}", max_size=12))
+@example("$($$)")
+@example("$(a $(b))")
 def test_the_kubelet_hands_on_what_the_command_says(text: str) -> None:
     assert expand_as_the_kubelet(escape_variables(text)) == text
 

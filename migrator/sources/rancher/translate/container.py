@@ -19,12 +19,19 @@ from migrator.sources.rancher.translate.survey import Context, words
 
 PULL_LABEL = "io.rancher.container.pull_image"
 
-_EXPANDED = re.compile(r"\$\$|\$\((?=[A-Za-z0-9_.-]+\))")
+_EXPANDED = re.compile(r"(?P<changed>\$\$|\$\((?=[A-Za-z0-9_.-]+\)))|\$\([^)]*\)")
 
 
 def escape_variables(text: str) -> str:
-    """Write text so that the kubelet hands it on unchanged: it makes one `$` of `$$`, and a value of `$(NAME)`."""
-    return _EXPANDED.sub(lambda match: "$$" + match[0].replace("$(", "("), text)
+    """Write text so that the kubelet hands it on unchanged: it makes one `$` of `$$`, and a value of `$(NAME)`.
+
+    What stands in other brackets, up to the first that closes, it leaves as it is (expand.go of k8s.io/kubernetes).
+    """
+    return _EXPANDED.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "$$" + match[0].replace("$(", "(") if match["changed"] else match[0]
 
 
 def read_words(value: Any) -> list[str]:
