@@ -247,7 +247,8 @@ def measure_at_once(command: Sequence[str | Path], count: int) -> float:
     words = [str(part) for part in command]
     started = time.perf_counter()
     processes = [subprocess.Popen(words, stdout=subprocess.DEVNULL, env=ENVIRONMENT) for _ in range(count)]
-    if sum(process.wait() for process in processes):
+    exit_codes = [process.wait() for process in processes]
+    if any(exit_codes):
         sys.exit(f"{' '.join(words)} failed")
     return time.perf_counter() - started
 

@@ -11,6 +11,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import IO, Any, TypeVar
 
 from migrator.errors import MigratorError
@@ -43,7 +44,7 @@ def map_in_processes(function: Callable[[T], R], tasks: Sequence[T], jobs: int) 
         raise
     finally:
         queue.close()
-    outcomes = sorted([*done, *(outcome for child in children for outcome in child.collect())], key=_by_index)
+    outcomes = sorted([*done, *(outcome for child in children for outcome in child.collect())], key=itemgetter(0))
     for _, error, _ in outcomes:
         if error is not None:
             raise error
@@ -52,10 +53,6 @@ def map_in_processes(function: Callable[[T], R], tasks: Sequence[T], jobs: int) 
 
 _Outcome = tuple[int, BaseException | None, Any]
 """What came of a task: its index, and either what it raised or what it gave."""
-
-
-def _by_index(outcome: _Outcome) -> int:
-    return outcome[0]
 
 
 def _work_through(function: Callable[[Any], Any], tasks: Sequence[Any], queue: _Queue) -> Iterator[_Outcome]:

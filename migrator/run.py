@@ -104,12 +104,12 @@ class Run:
         """
         from migrator.sources.files import is_pipe, read_bytes
 
-        pipes = [source for source in sources if is_pipe(source)]
-        if len({*pipes, *(source for source in sources if source == STDIN)}) > 1:
-            raise InputError(pipes[-1], "one pipe can be read, and there is another", hint="write one to a file")
-        for pipe in pipes:
+        streams = {source for source in sources if source == STDIN or is_pipe(source)}
+        if len(streams) > 1:
+            raise InputError(max(streams), "one pipe can be read, and there is another", hint="write one to a file")
+        for pipe in streams - {STDIN}:
             self.contents[STDIN] = read_bytes(pipe)
-        return [STDIN if source in pipes else source for source in sources]
+        return [STDIN if source in streams else source for source in sources]
 
     def _read_clusters(self, adopts_version: bool) -> None:
         """Read the live clusters among the sources; the policy adopts the version of the only one that is read.

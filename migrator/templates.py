@@ -56,23 +56,22 @@ def render_object(new: NewObject) -> str:
 
 def render_text(template: str, values: Mapping[str, Any]) -> str:
     """Render a sentence of the decision tables: `{{ port }}` and the like, values as they are."""
-    form, names = _split_sentence(template)
-    try:
-        return form % tuple([values[name] for name in names])
-    except (KeyError, TypeError):
-        # It asks for more than names, or for one that is not given.
+    split = _split_sentence(template)
+    if split is None or any(name not in values for name in split[1]):
         return str(_sentence(template).render(values))
+    form, names = split
+    return form % tuple([values[name] for name in names])
 
 
 @cache
-def _split_sentence(template: str) -> tuple[str, tuple[str, ...]]:
-    """Split a sentence into a format and the names of its values; one that asks for more has a format without them.
+def _split_sentence(template: str) -> tuple[str, tuple[str, ...]] | None:
+    """Split a sentence into a format and the names of its values; None for one that asks for more than names.
 
     Sentences are written for every port of a fleet, and Jinja takes ten times as long for these.
     """
     parts = _NAME.split(template)
     if any("{" in text for text in parts[::2]):
-        return "%s", ()
+        return None
     return "%s".join(text.replace("%", "%%") for text in parts[::2]), tuple(parts[1::2])
 
 

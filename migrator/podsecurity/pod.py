@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from migrator.model.data import dump_by_value
 from migrator.model.field import FieldPath, format_path
 from migrator.model.record import record
 
@@ -26,8 +26,6 @@ _CONTAINER_FIELDS = (
     "lifecycle",
 )
 _ANNOTATION_MARK = ".security."
-# The version of marshal that writes equal data in equal bytes: later ones tell whether objects are shared.
-_BY_VALUE = 2
 
 
 class MalformedPodError(ValueError):
@@ -102,7 +100,7 @@ def pack_seen(metadata: Object, spec: Object) -> bytes:
     annotations = metadata.get("annotations")
     if isinstance(annotations, dict):
         annotations = {key: value for key, value in annotations.items() if _ANNOTATION_MARK in key}
-    return marshal.dumps(({"annotations": annotations}, seen), _BY_VALUE)
+    return dump_by_value(({"annotations": annotations}, seen))
 
 
 def _each(values: Any, see: Callable[[Object], Object]) -> Any:

@@ -5,13 +5,13 @@ The answers are those of `select_policy`; only their cost differs.
 
 from __future__ import annotations
 
-import marshal
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from functools import cached_property
 from typing import Any, Final
 
+from migrator.model.data import dump_by_value
 from migrator.model.record import record
 from migrator.psp.admit import Mutation, Verdict, judge_pod, store_pod
 from migrator.psp.model import PodSecurityPolicy
@@ -21,8 +21,6 @@ from migrator.psp.shape import strip_pod
 
 # Stands for a pod's n-th host port as this plus n. No policy's range counts for it: its messages are looked for.
 _FIRST_STAND_IN: Final = 2**64
-# Format 2 writes equal data in equal bytes: it has no references to what was written before.
-_COMPARABLE: Final = 2
 
 
 @record
@@ -160,7 +158,7 @@ class Fleet:
         return FleetSelection(verdict.psp, verdict.mutations, chosen.find_refusals(), policies, shape, ports)
 
     def _find_shape(self, stripped: Any, policies: PolicySet, automount_token: bool | None) -> _Shape:
-        key = marshal.dumps((stripped, automount_token), _COMPARABLE)
+        key = dump_by_value((stripped, automount_token))
         shape = policies.shapes.get(key)
         if shape is None:
             prepared = self._prepared.get(key)

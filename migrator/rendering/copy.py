@@ -14,7 +14,7 @@ from migrator.errors import InputError
 from migrator.model.reference import STDIN
 from migrator.rendering.render import FileChange
 from migrator.sources.files import JOURNAL_NAME
-from migrator.yaml.scan import BYTE_ORDER_MARK, cut_json
+from migrator.yaml.scan import cut_json
 
 STDIN_NAME = Path("stdin.yaml")
 NOT_COPIED = frozenset({".git", JOURNAL_NAME})
@@ -280,7 +280,6 @@ def write_stream(changes: Sequence[FileChange], paths: Sequence[str], contents: 
 
 def _separate(content: bytes, first: bool) -> bytes:
     """Make a file's documents stand alone in a stream, whatever stands before and behind them."""
-    content = content.removeprefix(BYTE_ORDER_MARK)
     if content and not content.endswith(b"\n"):
         content += b"\n"
     opening = _OPENING.match(content)

@@ -24,14 +24,13 @@ from migrator.model.reference import STDIN, is_stream
 from migrator.rendering.builds import Build, Transformers, find_builds
 from migrator.rendering.json_patch import make_operations
 from migrator.rendering.render import load_source
-from migrator.sources.manifests import is_json
+from migrator.sources.manifests import load_json_values
 from migrator.sources.rbac import CLUSTER_KINDS
 from migrator.templates import render_object, render_template
 from migrator.yaml.data import load_text
 from migrator.yaml.edit import RefusedEditError, refuse_repeated_keys
-from migrator.yaml.json_text import load_json
 from migrator.yaml.nodes import compose
-from migrator.yaml.scan import Span, cut_documents, cut_json, decode, line_of
+from migrator.yaml.scan import Span, cut_documents, decode, line_of
 
 BASE = "base"
 PATCHES = "patches/"
@@ -142,11 +141,9 @@ class _Sources:
     def _load_documents(self, path: str) -> list[tuple[Span, Any]]:
         """Load a file's documents; None stands for what is no YAML."""
         content = load_source(self.files[path])
-        if is_json(path, content):
-            try:
-                return [(span, load_json(decode(content[span.start : span.end]))) for span in cut_json(content)]
-            except TextError:
-                pass
+        values = load_json_values(path, content)
+        if values is not None:
+            return values
         return [(span, _load(content[span.start : span.end])) for span in cut_documents(content)]
 
     def load_object(self, change: Change) -> Json:

@@ -19,7 +19,7 @@ from migrator.parallel import map_in_processes
 from migrator.rendering.delete import delete_documents, refuse_another
 from migrator.rendering.replacement import Replacement, replace_spans
 from migrator.sources.files import hash_content, read_bytes
-from migrator.sources.manifests import is_json
+from migrator.sources.manifests import load_json_values
 from migrator.templates import render_object
 from migrator.yaml.data import construct, find_node, load_text
 from migrator.yaml.edit import (
@@ -212,8 +212,7 @@ def _create_files(changes: Iterable[Change], known: Mapping[str, SourceFile]) ->
 def _render_file(work: _Work, content: bytes) -> _Parts:
     replacements: list[Replacement] = []
     edited: list[EditedObject] = []
-    json_file = is_json(work.path, content) and _is_loadable(content)
-    documents = cut_json(content) if json_file else list(cut_documents(content))
+    documents, json_file = _list_documents(work.path, content)
     by_document: dict[int, set[int | None]] = {}
     for document, item in {*work.edits, *work.created, *work.deletions}:
         by_document.setdefault(document, set()).add(item)
@@ -252,6 +251,14 @@ def _render_file(work: _Work, content: bytes) -> _Parts:
     return _Parts(tuple(sorted(replacements, key=lambda item: (item.start, item.end))), tuple(edited))
 
 
+def _list_documents(path: str, content: bytes) -> tuple[list[Span], bool]:
+    """Cut a file into its documents, and tell whether they are JSON."""
+    values = load_json_values(path, content)
+    if values is None:
+        return list(cut_documents(content)), False
+    return [span for span, _ in values], True
+
+
 def _count_items(content: bytes, span: Span, json_file: bool) -> int:
     """Count the items of a List."""
     cut = cut_json_list(content) if json_file and _is_alone(content, span) else cut_list(content, span)
@@ -259,15 +266,6 @@ def _count_items(content: bytes, span: Span, json_file: bool) -> int:
         return len(cut.items)
     data = load_text(decode(content[span.start : span.end]).removeprefix("\ufeff"))
     return len(data["items"])
-
-
-def _is_loadable(content: bytes) -> bool:
-    try:
-        for span in cut_json(content):
-            load_json(decode(content[span.start : span.end]))
-    except TextError:
-        return False
-    return True
 
 
 def _is_alone(content: bytes, span: Span) -> bool:

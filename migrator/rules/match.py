@@ -16,11 +16,11 @@ def match_facts(match: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     for name, wanted in match.items():
         actual = facts[name]
         if type(wanted) is dict:
-            if not all(actual.get(key) == value for key, value in wanted.items()):
-                return False
-            continue
-        choices = wanted if type(wanted) is list else (wanted,)
-        if actual not in choices and not (isinstance(actual, frozenset) and not actual.isdisjoint(choices)):
+            holds = all(actual.get(key) == value for key, value in wanted.items())
+        else:
+            choices = wanted if type(wanted) is list else (wanted,)
+            holds = actual in choices or (isinstance(actual, frozenset) and not actual.isdisjoint(choices))
+        if not holds:
             return False
     return True
 

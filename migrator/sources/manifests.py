@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -398,29 +398,43 @@ def _read_json(path: str, content: bytes, settings: ReadSettings, read: Manifest
     if _read_list(path, content, Span(0, len(content)), Place(path, 0, None, 0), settings, read):
         read.documents += 1
         return True
-    lines = 0
-    for index, span in enumerate(cut_json(content)):
-        text = decode(content[span.start : span.end])
-        place = Place(path, index, None, lines)
-        lines += text.count("\n")
+    for lines in list_json_lines(path, content):
         try:
-            data = load_json(text)
+            data = load_json(lines.text)
         except TextError as error:
-            if not index and not path.endswith(".json"):
+            if not lines.place.document and not path.endswith(".json"):
                 return False
-            read.errors.append(_place_error(error, place, text))
+            read.errors.append(_place_error(error, lines.place, lines.text))
             return True
         read.documents += 1
-        _read_json_value(data, text, place, settings, read)
+        try:
+            _read_data(data, lines, (), (), settings, read)
+        except TextError as error:
+            read.errors.append(_place_error(error, lines.place, lines.text))
     return True
 
 
-def _read_json_value(data: Any, text: str, place: Place, settings: ReadSettings, read: ManifestRead) -> None:
-    lines = Lines(place, text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
+def list_json_lines(path: str, content: bytes) -> Iterator[Lines]:
+    """List the values of a JSON file, each with its text and the lines of its fields."""
+    before = 0
+    for index, span in enumerate(cut_json(content)):
+        text = decode(content[span.start : span.end])
+        yield _make_json_lines(Place(path, index, None, before), text)
+        before += text.count("\n")
+
+
+def _make_json_lines(place: Place, text: str) -> Lines:
+    return Lines(place, text, lambda: compose_json(text), start=len(text) - len(text.lstrip()))
+
+
+def load_json_values(path: str, content: bytes) -> list[tuple[Span, Any]] | None:
+    """Load the values of a JSON file, each with its span; None for a file that is none."""
+    if not is_json(path, content):
+        return None
     try:
-        _read_data(data, lines, (), (), settings, read)
-    except TextError as error:
-        read.errors.append(_place_error(error, place, text))
+        return [(span, load_json(decode(content[span.start : span.end]))) for span in cut_json(content)]
+    except TextError:
+        return None
 
 
 def _read_data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ from migrator.model.reference import Location, ResourceRef
 from migrator.model.workload import Workload
 from migrator.sources.files import display_path, read_bytes
 from migrator.sources.kustomize import FILE_NAMES, find_roots
-from migrator.sources.manifests import Lines, Place, is_json
+from migrator.sources.manifests import Lines, Place, is_json, list_json_lines
 from migrator.yaml.data import construct
-from migrator.yaml.json_text import compose_json, load_json
+from migrator.yaml.json_text import load_json
 from migrator.yaml.nodes import compose
-from migrator.yaml.scan import cut_documents, cut_json, decode, line_of
+from migrator.yaml.scan import cut_documents, decode, line_of
 
 Key = tuple[str, str, str | None, str]
 """What tells an object from all others, whatever version of its API group it is written in."""
@@ -182,13 +182,13 @@ def _relative_to_source(path: str, sources: Sequence[str]) -> str:
 def _read_documents(path: str, name: str, content: bytes) -> Iterator[Document | Piece]:
     if is_json(path, content):
         try:
-            values = [(decode(content[span.start : span.end])) for span in cut_json(content)]
-            loaded = [(text, load_json(text)) for text in values]
+            values = [(lines, load_json(lines.text)) for lines in list_json_lines(path, content)]
         except TextError:
             if path.endswith(".json"):
                 raise
         else:
-            yield from _take_json_apart(path, name, loaded)
+            for lines, data in values:
+                yield from _take_apart(name, data, lines)
             return
     counted = before = 0
     for index, span in enumerate(cut_documents(content)):
@@ -205,15 +205,6 @@ def _read_documents(path: str, name: str, content: bytes) -> Iterator[Document |
             continue
         if root is not None:
             yield from _take_apart(name, data, Lines(place, text, lambda root=root: root))  # type: ignore[misc]
-
-
-def _take_json_apart(path: str, name: str, values: Iterable[tuple[str, Any]]) -> Iterator[Document | Piece]:
-    before = 0
-    for index, (text, data) in enumerate(values):
-        start = len(text) - len(text.lstrip())
-        place = Place(path, index, None, before)
-        yield from _take_apart(name, data, Lines(place, text, lambda text=text: compose_json(text), start=start))  # type: ignore[misc]
-        before += text.count("\n")
 
 
 def _take_apart(name: str, data: Any, lines: Lines) -> Iterator[Document | Piece]:

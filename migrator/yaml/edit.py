@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import marshal
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from migrator.errors import MigratorError
+from migrator.model.data import dump_by_value
 from migrator.model.edit import APPEND, FieldEdit
 from migrator.model.field import FieldPath, format_path
 from migrator.model.record import record
@@ -105,8 +105,8 @@ def _set_step(parent: Any, step: Any, value: Any, before: tuple[str, ...]) -> No
 
 def same_data(left: Any, right: Any) -> bool:
     """Compare plain data, telling 1 from true and 1.0; the order of keys does not count."""
-    # A comparison in C decides nearly always: version 2 of marshal writes the same bytes for the same data.
-    return marshal.dumps(left, 2) == marshal.dumps(right, 2) or (bool(left == right) and _same_types(left, right))
+    # A comparison in C decides nearly always.
+    return dump_by_value(left) == dump_by_value(right) or (bool(left == right) and _same_types(left, right))
 
 
 def _same_types(left: Any, right: Any) -> bool:
